@@ -1,0 +1,73 @@
+"""The commands: `python -m booktools sync | check | adopt FILE.ipynb | translated LANG/PAGE…`."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from . import pairs, project, sections
+from .project import Problem
+
+
+def sync(arguments) -> int:
+    changed, problems = pairs.sync(everything=arguments.execute_all)
+    for path in changed:
+        print(f"wrote {path}")
+    for problem in problems:
+        print(problem)
+    if problems:
+        print(f"make sync: {len(problems)} thing{'s' * (len(problems) > 1)} to mend, listed above.")
+        return 1
+    print(f"make sync: {len(changed)} files brought up to date." if changed else "make sync: everything was up to date.")
+    return 0
+
+
+def adopt(arguments) -> int:
+    pairs.adopt(Path(arguments.notebook), arguments.force)
+    print(f"{arguments.notebook} was brought over to its .md")
+    arguments.execute_all = False
+    return sync(arguments)
+
+
+def translated(arguments) -> int:
+    for name in arguments.pages:
+        edition, page = Path(name).with_suffix("").parts[-2:] if "/" in name else ("", name)
+        sections.record_translation(edition, page)
+    print(f"Recorded: {', '.join(arguments.pages)} {'says' if len(arguments.pages) == 1 else 'say'} what the English text says now.")
+    return 0
+
+
+def check(arguments) -> int:
+    from . import checks
+
+    return checks.report()
+
+
+def main(words: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="booktools", description=__doc__.split("`")[0].strip(" :"))
+    commands = parser.add_subparsers(required=True)
+    command = commands.add_parser("sync", help="bring library, translations' code and notebooks up to date")
+    command.add_argument("--execute-all", action="store_true", help="run every notebook, changed or not")
+    command.set_defaults(run=sync)
+    command = commands.add_parser("check", help="the fast checks")
+    command.set_defaults(run=check)
+    command = commands.add_parser("adopt", help="bring the edit of a notebook over to its .md")
+    command.add_argument("notebook")
+    command.add_argument("--force", action="store_true", help="even where that overwrites an edit of the .md")
+    command.set_defaults(run=adopt)
+    command = commands.add_parser("translated", help="record that translations say what the English says now")
+    command.add_argument("pages", nargs="+", metavar="LANG/PAGE")
+    command.set_defaults(run=translated)
+    arguments = parser.parse_args(words)
+    try:
+        return arguments.run(arguments)
+    except Problem as problem:
+        print(problem)
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted; no file was left half-written.", flush=True)
+        os._exit(130)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,540 @@
+"""The fast checks: what must hold of sources, notebooks and library, seen without running a cell.
+
+Each check yields its failures as lines `file:line: what is wrong → what to do`.
+"""
+
+import csv
+import re
+import time
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import zip_longest
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from . import library, pairs, project, sections
+from .project import Problem, show
+from .sections import Source
+
+# ---- pages, parsed --------------------------------------------------------------------------
+
+
+class Item(NamedTuple):
+    """Something on a page that a check looks at."""
+
+    kind: str
+    value: str
+    line: int
+
+
+@dataclass
+class Page:
+    edition: str
+    name: str
+    path: Path
+    text: str
+    items: list[Item]
+    source: Source | None = None  # of a section
+    notebook: object = None
+
+    def at(self, line: int) -> str:
+        return f"{show(self.path)}:{line}"
+
+    def all(self, *kinds: str) -> list[Item]:
+        return [item for item in self.items if item.kind in kinds]
+
+
+LITERAL = {"code-block", "code", "raw", "bibliography", "term-table", "tableofcontents", "toctree", "exercise-end", "solution-end"}
+REFERENCES = {"ref", "numref", "eq", "doc", "term"}
+
+
+@cache
+def parser():
+    from markdown_it.renderer import RendererHTML
+    from myst_parser.config.main import MdParserConfig
+    from myst_parser.parsers.mdit import create_md_parser
+
+    usual = ["colon_fence", "dollarmath", "substitution", "tasklist"]
+    extensions = project.config().get("parse", {}).get("myst_enable_extensions", usual)
+    return create_md_parser(MdParserConfig(enable_extensions=set(extensions)), RendererHTML)
+
+
+def parse(text: str, first: int = 1) -> list[Item]:
+    """The items of Markdown whose first line has the given number."""
+    items = []
+    for token in parser().parse(text):
+        line = first + token.map[0] if token.map else first
+        if token.type == "heading_open":
+            items.append(Item("heading", f"level {token.tag[1:]}", line))
+        elif token.type == "myst_target":
+            items.append(Item("label", token.content, line))
+        elif token.type in ("math_block", "math_block_label", "amsmath"):
+            items.append(Item("equation", formula(token.content), line))
+            if token.type == "math_block_label":
+                items.append(Item("label", token.info, line))
+            items += [Item("label", label, line) for label in re.findall(r"\\label\{(.+?)\}", token.content)]
+        elif token.type in ("fence", "colon_fence") and (match := re.match(r"\{(\S+?)\}\s*(.*)", token.info)):
+            items += directive(match[1], match[2].strip(), token.content, line)
+        elif token.type == "inline":
+            items += inline(token.children, line)
+    return items
+
+
+def formula(tex: str) -> str:
+    """An equation without its words, spaces and closing punctuation."""
+    return re.sub(r"\s+", "", re.sub(r"\\text\{[^{}]*\}", r"\\text{}", tex)).rstrip(".,;，。；")
+
+
+def inline(tokens: list, line: int) -> Iterator[Item]:
+    """The items of a paragraph, and its prose as one more item."""
+    prose, start = "", line
+    for token in tokens:
+        if token.type in ("softbreak", "hardbreak"):
+            prose, line = prose + "\n", line + 1
+        elif token.type == "text":
+            prose += token.content
+        elif token.type == "math_inline":
+            yield Item("formula", formula(token.content), line)
+        elif token.type == "link_open":
+            yield Item("link", token.attrs["href"], line)
+        elif token.type == "image":
+            yield Item("figure", "", line)
+            yield Item("alternative", token.content, line)
+            yield Item("file", token.attrs["src"], line)
+            prose += token.content
+        elif token.type == "myst_role":
+            name, content = token.meta["name"], " ".join(token.content.split())
+            words, target = match.groups() if (match := re.fullmatch(r"(.*?)\s*<([^<>]+)>", content)) else (content, content)
+            if name.startswith("cite"):
+                for key in content.split(","):
+                    yield Item("citation", key.strip(), line)
+            elif name in REFERENCES:
+                yield Item(name if name in ("term", "doc") else "reference", target, line)
+                prose += words if name == "term" or words != target else "\0"
+            elif name == "math":
+                yield Item("formula", formula(content), line)
+        if token.type in ("math_inline", "code_inline"):
+            prose += "\0"  # words on both sides are not neighbours
+    yield Item("prose", prose, start)
+
+
+def directive(name: str, argument: str, content: str, line: int) -> Iterator[Item]:
+    """The items of a directive: its options and, where that is Markdown, its body."""
+    lines, options = content.split("\n"), {}
+    if lines[0].strip() == "---" and "---" in (line.strip() for line in lines[1:]):
+        end = next(i for i, text in enumerate(lines[1:], 1) if text.strip() == "---")
+        options = yaml.safe_load("\n".join(lines[1:end])) or {}
+        lines, skipped = lines[end + 1 :], end + 1
+    else:
+        skipped = 0
+        while skipped < len(lines) and (match := re.match(r"\s*:([\w-]+):\s*(.*)", lines[skipped])):
+            options[match[1]] = match[2]
+            skipped += 1
+        lines = lines[skipped:]
+    body = "\n".join(lines)
+    label = str(options.get("label") or options.get("name") or "")
+    if name == "code-cell":
+        tags = options.get("tags", "")
+        yield Item("cell", tags if isinstance(tags, str) else str(tags).replace("'", ""), line)
+        figure = (options.get("mystnb") or {}).get("figure", {})
+        if figure.get("name"):
+            yield Item("label", figure["name"], line)
+        yield from (Item(item.kind, item.value, line) for item in parse(figure.get("caption", "")))
+        yield Item("prose", (options.get("mystnb") or {}).get("image", {}).get("alt", ""), line)
+        for words in sections.words_in_code(body):
+            at = next((i for i, text in enumerate(lines) if words and words.split("\n")[0] in text), 0)
+            yield Item("prose", words, line + 1 + skipped + at)
+        return
+    if name == "math":
+        yield Item("equation", formula(body or argument), line)
+    elif name in ("figure", "image"):
+        yield Item("figure", label, line)
+        yield Item("alternative", str(options.get("alt") or ""), line)
+        yield Item("file", argument, line)
+        yield Item("prose", str(options.get("alt") or ""), line)
+    elif name in ("exercise", "exercise-start"):
+        yield Item("exercise", label, line)
+    elif name in ("solution", "solution-start"):
+        yield Item("solution", argument, line)
+        yield Item("reference", argument, line)
+    elif name not in ("exercise-end", "solution-end"):
+        yield Item("block", name, line)
+    if label:
+        yield Item("label", label, line)
+    if name not in LITERAL | {"math", "image"}:
+        if name not in ("figure", "solution", "solution-start"):
+            yield from parse(argument, line)
+        yield from parse(body, line + 1 + skipped)
+
+
+# ---- what the editions say ------------------------------------------------------------------
+
+IN_ORDER = ("heading", "cell", "equation", "label", "figure", "exercise", "solution", "block")
+SAME_COUNT = {"formula": "the formula", "citation": "the citation of", "link": "the link to", "reference": "the reference to", "doc": "the link to"}
+
+
+def same_order(english: Page, other: Page) -> Iterator[str]:
+    """Headings, cells, equations, labels, figures, exercises, solutions and admonitions follow each other alike."""
+    for theirs, ours in zip_longest(english.all(*IN_ORDER), other.all(*IN_ORDER)):
+        if theirs is None or ours is None or theirs[:2] != ours[:2]:
+            said = f"{ours.kind} `{ours.value}`" if ours else "nothing"
+            wanted = f"line {theirs.line} has {theirs.kind} `{theirs.value}`" if theirs else "there is nothing"
+            line = ours.line if ours else other.text.count("\n")
+            yield f"{other.at(line)}: {said} where in English {wanted} → give both the same parts in the same order"
+            return  # what follows is shifted
+
+
+def opposite(page: Page, line: int, other: Page) -> int:
+    """The line of a page that stands where a line of the English page stands."""
+    before = sum(item.line <= line for item in page.all(*IN_ORDER))
+    parts = other.all(*IN_ORDER)
+    return parts[min(before, len(parts)) - 1].line if before and parts else 1
+
+
+def same_counts(english: Page, other: Page) -> Iterator[str]:
+    """Inline formulas, citations, links and references are the same, in any order."""
+    for kind, words in SAME_COUNT.items():
+        counts = [Counter(item.value for item in page.all(kind)) for page in (english, other)]
+        for value, number in (counts[0] - counts[1]).items():
+            line = [item.line for item in english.all(kind) if item.value == value][-1]
+            yield (
+                f"{other.at(opposite(english, line, other))}: {words} `{value}` is missing here or below {number}×"
+                f" (last in line {line} of the English) → put it in"
+            )
+        for value, number in (counts[1] - counts[0]).items():
+            line = [item.line for item in other.all(kind) if item.value == value][-1]
+            yield f"{other.at(line)}: {words} `{value}` occurs {number}× more often than in English → take it out or use the English form"
+
+
+def same_terms(english: Page, other: Page, table: list[dict]) -> Iterator[str]:
+    """What is marked as a term in English is marked in the translation, with the term table's word."""
+    word = {row["en"].casefold(): row[other.edition] for row in table}
+    wanted = Counter(word.get(item.value.casefold(), "").casefold() for item in english.all("term"))
+    marked = Counter(item.value.casefold() for item in other.all("term"))
+    for value in wanted - marked:
+        for item in english.all("term"):
+            if value and word.get(item.value.casefold(), "").casefold() == value:
+                found = f"{other.at(opposite(english, item.line, other))}: the term `{item.value}` (line {item.line} of the English)"
+        if value:
+            yield f"{found} is not marked as often as there → mark it as {{term}}`{word_for(value, table, other.edition)}`"
+    for value in marked - wanted:
+        line = next(item.line for item in other.all("term") if item.value.casefold() == value)
+        yield f"{other.at(line)}: the term `{value}` is marked more often than in English → take the mark off, or mark it there too"
+
+
+def word_for(folded: str, table: list[dict], edition: str) -> str:
+    return next(row[edition] for row in table if row[edition].casefold() == folded)
+
+
+def same_code(english: Page, other: Page) -> Iterator[str]:
+    """Cells are equal as syntax trees; `#@save` marks stand in the same ones."""
+    if not (english.source and other.source):
+        return
+    for index, (theirs, ours) in enumerate(zip(english.source.code, other.source.code)):
+        if sections.code(theirs.source) != sections.code(ours.source):
+            yield f"{other.at(other.source.line(index))}: the code of cell {index + 1} is not the English code → make sync, then translate its comments"
+
+
+def alternatives_translated(english: Page, other: Page) -> Iterator[str]:
+    for theirs, ours in zip(english.all("alternative"), other.all("alternative")):
+        if ours.value and theirs.value == ours.value:
+            yield f"{other.at(ours.line)}: the figure's text alternative is the English one → translate it"
+
+
+def translation_current(page: Page, wanted: str) -> Iterator[str]:
+    recorded = sections.split_front_matter(page.text)[0].get("translates")
+    if recorded != wanted:
+        what = "no translation is recorded" if recorded is None else "the English text changed since this was translated"
+        yield f"{page.at(1)}: {what} → compare the texts, then make translated PAGE={page.edition}/{page.name}"
+
+
+# ---- what one page says ---------------------------------------------------------------------
+
+LEFTOVERS = re.compile(
+    r"#@tab|\[\*\*|\*\*\]|\{\.python|:(?:numref|eqref|citet|begin_tab|end_tab):|(?<![\w}]):[a-z:]+:`|\b(?:TODO|FIXME)\b|^[A-Z]+_[A-Z_]+$"
+)
+
+
+def clean_text(path: Path, text: str) -> Iterator[str]:
+    """Unicode is composed, and nothing is left of another markup or a first draft."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if not unicodedata.is_normalized("NFC", line):
+            yield f"{show(path)}:{number}: the text is not in Unicode form NFC → save it so (unicodedata.normalize)"
+        if path.suffix == ".md" and (match := LEFTOVERS.search(line)):
+            yield f"{show(path)}:{number}: `{match[0]}` is left over → write it in MyST, or take it out"
+
+
+def forbidden_words(page: Page, table: list[dict]) -> Iterator[str]:
+    """Words that the term table forbids do not occur in prose, comments or text alternatives."""
+    for row in table:
+        for word in filter(None, (row.get(f"avoid_{page.edition}") or "").split("|")):
+            pattern = re.escape(word.strip()).replace(r"\ ", r"\s+")
+            if word.isascii() or page.edition != "zh":
+                pattern = rf"(?<!\w){pattern}(?!\w)"
+            for item in page.all("prose"):
+                for match in re.finditer(pattern, item.value, re.IGNORECASE):
+                    line = item.line + item.value[: match.start()].count("\n")
+                    yield f"{page.at(line)}: “{match[0]}” is not the word for {row['en']} → write “{row[page.edition]}”"
+
+
+def exercises_solved(page: Page) -> Iterator[str]:
+    solved = {item.value for item in page.all("solution")}
+    for item in page.all("exercise"):
+        if not item.value:
+            yield f"{page.at(item.line)}: the exercise has no label → give it one (:label: ex-…)"
+        elif item.value not in solved:
+            yield f"{page.at(item.line)}: exercise `{item.value}` has no solution → add {{solution-start}} {item.value}"
+    exercises = {item.value for item in page.all("exercise")}
+    for item in page.all("solution"):
+        if item.value not in exercises:
+            yield f"{page.at(item.line)}: the solution of `{item.value}` has no exercise on this page → correct its label"
+
+
+def figures_described(page: Page) -> Iterator[str]:
+    for item in page.all("alternative"):
+        if not item.value.strip():
+            yield f"{page.at(item.line)}: the figure has no text alternative → say in :alt: what it shows"
+    for item in page.all("file"):
+        if "://" not in item.value and not (page.path.parent / item.value).exists():
+            yield f"{page.at(item.line)}: the picture `{item.value}` does not exist → correct the path"
+
+
+def references_resolve(pages: list[Page], table: list[dict]) -> Iterator[str]:
+    """In one edition labels are unique, and every reference, link, term and citation leads somewhere."""
+    labels: dict[str, str] = {}
+    for page in pages:
+        for item in page.all("label"):
+            if item.value in labels:
+                yield f"{page.at(item.line)}: the label `{item.value}` is taken by {labels[item.value]} → choose another"
+            labels.setdefault(item.value, page.at(item.line))
+    bibliography = project.BOOK / "references.bib"
+    keys = re.findall(r"^@\w+\{([^,\s]+)", bibliography.read_text("utf-8"), re.MULTILINE) if bibliography.exists() else []
+    names, terms = project.pages(), {row.get(page.edition, "").casefold() for page in pages[:1] for row in table}
+    for page in pages:
+        for item in page.items:
+            value, cure = item.value, None
+            if item.kind == "reference" and value not in labels:
+                cure = "no such label → correct it, or label what is meant"
+            elif item.kind == "doc" and value.lstrip("/") not in names:
+                cure = "no such page → correct it, or add the page to _toc.yml"
+            elif item.kind == "citation" and value not in keys:
+                cure = "not in book/references.bib → add it there"
+            elif item.kind == "term" and value.casefold() not in terms:
+                cure = "not in book/terms.csv → add it there, or correct the word"
+            elif item.kind == "link" and not re.match(r"[a-z][a-z+.-]*:", value):
+                file, _, anchor = value.partition("#")
+                known = not file or file.removesuffix(".md") in names or (file in labels and not anchor) or (page.path.parent / file).is_file()
+                if not known or (anchor and anchor not in labels):
+                    cure = "leads nowhere → correct it"
+            if cure:
+                yield f"{page.at(item.line)}: {item.kind} `{value}`: {cure}"
+
+
+def table_well_formed(path: Path, table: list[dict]) -> Iterator[str]:
+    """Every term has a word in every edition, and no word stands for two terms."""
+    for edition in project.editions():
+        seen: dict[str, int] = {}
+        for number, row in enumerate(table, 2):
+            word = (row.get(edition) or "").strip()
+            if not word:
+                yield f"{show(path)}:{number}: `{row.get('en')}` has no word in column {edition} → fill it in"
+            elif word.casefold() in seen:
+                yield f"{show(path)}:{number}: `{word}` stands in line {seen[word.casefold()]} too → one line per term and word"
+            seen.setdefault(word.casefold(), number)
+
+
+def code_readable(page: Page) -> Iterator[str]:
+    for index, cell in enumerate(page.source.code):
+        if not sections.is_install_cell(cell):
+            for inside, line in enumerate(cell.source.split("\n"), 1):
+                if len(line) > 79:
+                    yield f"{page.at(page.source.line(index, inside))}: the line has {len(line)} columns → at most 79"
+        if "nbval-skip" in cell.metadata.get("tags", []):
+            yield f"{page.at(page.source.line(index))}: nbval-skip leaves cell {index + 1} untested → nbval-ignore-output, with an assertion"
+
+
+# ---- library and notebooks ------------------------------------------------------------------
+
+
+def library_current() -> Iterator[str]:
+    """`src/softmax_lib` is what the sources say."""
+    try:
+        files = library.files()
+    except Problem as problem:
+        yield str(problem)
+        return
+    for path, text in files.items():
+        there = path.read_text("utf-8").split("\n") if path.exists() else []
+        if there != text.split("\n"):
+            line = next((n for n, (a, b) in enumerate(zip_longest(there, text.split("\n")), 1) if a != b), 1)
+            yield f"{show(path)}:{line}: it is not what the sections' #@save cells say → make sync (and edit the .md, not this file)"
+    for path in library.stale(files):
+        yield f"{show(path)}:1: no section saves this any more → make sync"
+    for path, text in files.items():
+        if str(project.ROOT) in text:
+            yield f"{show(path)}:1: it holds the path {project.ROOT} of this computer → take it out of the section"
+
+
+def pair_in_step(page: Page, english: Page, current: str) -> Iterator[str]:
+    """The notebook beside a section is its executed copy, and nothing else."""
+    path = page.path.with_suffix(".ipynb")
+    if page.notebook is None:
+        yield f"{show(path)}:1: it is missing → make sync"
+        return
+    if refused := pairs.refusal(page.source):
+        yield refused.replace(show(path), f"{show(path)}:1", 1)
+        return
+    if pairs.state(page.source) != "in step":
+        yield f"{page.at(1)}: it was edited since its notebook was made → make sync"
+        return
+    wanted = sections.parse(page.text, page.path)
+    sections.give_install_cell(wanted)
+    if wanted.text() != page.text:
+        first = next(n for n, (a, b) in enumerate(zip_longest(wanted.text().split("\n"), page.text.split("\n")), 1) if a != b)
+        yield f"{page.at(first)}: it is not in the form that make sync gives it → make sync"
+    cells = pairs.code_cells(page.notebook)
+    for index, cell in enumerate(cells):
+        if cell.execution_count is None:
+            yield f"{show(path)}:1: cell {index + 1} (line {page.source.line(index)} of the .md) was not executed → make sync"
+            return
+    if page.notebook.metadata.book.get("library") != current:
+        yield f"{show(path)}:1: the library changed since it was executed → make sync"
+    elif english.notebook is not None and len(executed := pairs.code_cells(english.notebook)) == len(cells):
+        if path.read_text("utf-8") != pairs.notebook_text(page.source, executed, current):
+            yield f"{show(path)}:1: its outputs or metadata were changed by hand → make sync"
+
+
+def outputs_sound(english: Page) -> Iterator[str]:
+    """Outputs hold no error, nothing of this computer, and come from the real data."""
+    if english.notebook is None:
+        return
+    for index, cell in enumerate(pairs.code_cells(english.notebook)):
+        place = f"{show(english.path.with_suffix('.ipynb'))}:1: cell {index + 1} (line {english.source.line(index)} of the .md)"
+        if any(output.output_type == "error" for output in cell.outputs) and "raises-exception" not in cell.metadata.get("tags", []):
+            yield f"{place} failed when it was executed → mend it, then make sync"
+        if found := pairs.noise(cell):
+            yield f"{place} shows `{found}`, which differs from computer to computer → do not show it, then make sync"
+        if re.search(r"^Fashion-MNIST: |stand-in", "\n".join(map(pairs.output_text, cell.outputs)), re.MULTILINE):
+            yield f"{place} did not run on the real Fashion-MNIST, ready in the cache → have it fetched, then make sync"
+
+
+def pictures_described(page: Page, english: Page) -> Iterator[str]:
+    """A cell that shows a picture says in words what it shows, in the language of the edition."""
+    if english.notebook is None:
+        return
+    for index, (cell, executed, theirs) in enumerate(zip(page.source.code, pairs.code_cells(english.notebook), english.source.code)):
+        kinds = [kind for output in executed.outputs for kind in output.get("data", {})]
+        if not any(kind.startswith("image/") for kind in kinds) or {"remove-cell", "remove-output"} & set(cell.metadata.get("tags", [])):
+            continue
+        said = sections.words_in_figure(cell)[1].strip()
+        place = f"{page.at(page.source.line(index))}: cell {index + 1} shows a picture"
+        if not said:
+            yield f"{place} without a text alternative → say in mystnb: image: alt: what it shows"
+        elif page is not english and said == sections.words_in_figure(theirs)[1].strip():
+            yield f"{place} with the English text alternative → translate it"
+
+
+def has_text(cell) -> bool:
+    shown = [output for output in cell.outputs if output.output_type in ("stream", "execute_result", "display_data")]
+    return any(o.output_type == "stream" or not any(kind.startswith("image/") for kind in o.data) for o in shown)
+
+
+def outputs_compared(english: list[Page]) -> Iterator[str]:
+    """At most a third of the cells with text output vary, and hidden assertions stand behind those."""
+    tagged = total = 0
+    for page in english:
+        cells = pairs.code_cells(page.notebook) if page.notebook else []
+        varying = [cell for cell in cells if "nbval-ignore-output" in cell.metadata.get("tags", [])]
+        total += sum(map(has_text, cells))
+        tagged += sum(map(has_text, varying))
+        hidden = [cell for cell in cells if "remove-cell" in cell.metadata.get("tags", []) and "assert" in cell.source]
+        if any(map(has_text, varying)) and not hidden:
+            line = next(item.line for item in page.all("cell") if "nbval-ignore-output" in item.value)
+            yield f"{page.at(line)}: this output varies and no hidden cell asserts anything about it → add one (tag remove-cell)"
+    if 3 * tagged > total:
+        yield f"{show(project.BOOK)}/{project.source_edition()}:1: {tagged} of {total} cells with text output carry nbval-ignore-output → at most a third"
+
+
+# ---- all of it ------------------------------------------------------------------------------
+
+
+def load(edition: str, name: str) -> Page:
+    path = project.source(edition, name)
+    text = path.read_text("utf-8")
+    page = Page(edition, name, path, text, parse(text))
+    if name in project.sections():
+        page.source = sections.parse(text, path)
+        if (notebook := path.with_suffix(".ipynb")).exists():
+            page.notebook = pairs.read_notebook(notebook)
+    return page
+
+
+def failures() -> Iterator[str]:
+    """Every failure of every check."""
+    english_edition = project.source_edition()
+    book: dict[tuple[str, str], Page] = {}
+    for edition in project.editions():
+        for name in project.pages():
+            if not project.source(edition, name).exists():
+                yield f"{show(project.source(edition, name))}:1: the page is missing → write it, or take it out of _toc.yml"
+                continue
+            try:
+                book[edition, name] = load(edition, name)
+            except (Problem, yaml.YAMLError) as problem:
+                yield f"{show(project.source(edition, name))}:1: it cannot be read: {' '.join(str(problem).split())}"
+        for path in sorted((project.BOOK / edition).glob("*.*")):
+            if path.suffix in (".md", ".ipynb") and path.stem not in project.pages():
+                yield f"{show(path)}:1: no page of _toc.yml has this name → add it there, or delete the file"
+
+    path = project.BOOK / "terms.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file))
+    yield from table_well_formed(path, table)
+    yield from clean_text(path, path.read_text("utf-8"))
+    yield from library_current()
+
+    current = library.fingerprint()
+    wanted = {name: sections.english_hash(name) for edition, name in book if edition == english_edition}
+    for page in book.values():
+        yield from clean_text(page.path, page.text)
+        yield from forbidden_words(page, table)
+        yield from exercises_solved(page)
+        yield from figures_described(page)
+        english = book.get((english_edition, page.name))
+        if english is None:
+            continue
+        if page.source and english.source:
+            yield from code_readable(page)
+            yield from pair_in_step(page, english, current)
+            yield from pictures_described(page, english)
+        if page is english:
+            yield from outputs_sound(english) if english.source else ()
+            continue
+        yield from same_order(english, page)
+        yield from same_code(english, page)
+        yield from same_counts(english, page)
+        yield from same_terms(english, page, table)
+        yield from alternatives_translated(english, page)
+        yield from translation_current(page, wanted[page.name])
+    for edition in project.editions():
+        yield from references_resolve([page for page in book.values() if page.edition == edition], table)
+    yield from outputs_compared([page for page in book.values() if page.edition == english_edition and page.source])
+
+
+def report() -> int:
+    """Print every failure and one closing line; the exit status."""
+    start = time.perf_counter()
+    found = list(dict.fromkeys(failures()))
+    for failure in found:
+        print(failure)
+    seconds = f"{time.perf_counter() - start:.1f} s"
+    if found:
+        print(f"make check: {len(found)} failure{'s' * (len(found) > 1)}, listed above ({seconds}).")
+        return 1
+    print(f"make check: all is well, {len(project.pages())} pages in {len(project.editions())} editions ({seconds}).")
+    return 0

@@ -1,0 +1,239 @@
+"""Sections as they are written: reading, writing and comparing the sources."""
+
+import ast
+import copy
+import hashlib
+import io
+import json
+import re
+import tokenize
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import yaml
+
+from . import project
+from .project import Problem
+
+MARK = "#@save"
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+FRONT_MATTER = {"file_format": "mystnb", "kernelspec": KERNEL}
+INSTALL_CELL = """\
+from importlib.util import find_spec
+if find_spec("softmax_lib") is None:
+    %pip install -q "softmax_lib @ git+{}\""""
+
+
+def digest(*parts) -> str:
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()[:16]
+
+
+@dataclass
+class Source:
+    """A section as it is written: front matter and cells."""
+
+    path: Path
+    front: dict
+    cells: list
+    lines: list[int]  # the line where each code cell begins in the file
+
+    @property
+    def page(self) -> str:
+        return self.path.stem
+
+    @property
+    def code(self) -> list:
+        return [cell for cell in self.cells if cell.cell_type == "code"]
+
+    @property
+    def hash(self) -> str:
+        return digest(body(self.cells))
+
+    def line(self, index: int, inside: int | None = None) -> int:
+        """The line of a code cell in the file, or of a line (from 1) inside it."""
+        if inside is None or index >= len(self.lines):
+            return self.lines[index] if index < len(self.lines) else 1
+        wanted, lines = self.code[index].source.split("\n"), self.path.read_text("utf-8").split("\n")
+        for start in range(self.lines[index], len(lines)):
+            if lines[start : start + len(wanted)] == wanted:
+                return start + inside
+        return self.lines[index]
+
+    def text(self) -> str:
+        """The source in its canonical form."""
+        extra = {key: value for key, value in self.front.items() if key not in (*FRONT_MATTER, "jupytext")}
+        return front_matter({**FRONT_MATTER, **extra}) + "\n" + body(self.cells)
+
+
+def front_matter(values: dict) -> str:
+    return f"---\n{yaml.safe_dump(values, sort_keys=False, allow_unicode=True)}---\n"
+
+
+def split_front_matter(text: str) -> tuple[dict, str]:
+    if match := re.match(r"---\n(.*?)^---\n", text, re.DOTALL | re.MULTILINE):
+        return yaml.safe_load(match[1]) or {}, text[match.end() :]
+    return {}, text
+
+
+def plain_cell(cell):
+    """A cell without outputs and without any metadata but what the source can hold."""
+    kept = {key: cell.metadata[key] for key in ("tags", "mystnb") if cell.metadata.get(key)}
+    make = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell, "raw": nbformat.v4.new_raw_cell}
+    return make[cell.cell_type](cell.source.rstrip(), metadata=copy.deepcopy(kept))
+
+
+def parse(text: str, path: Path) -> Source:
+    from jupytext.myst import MystMetadataParsingError, myst_to_notebook
+
+    try:
+        notebook = myst_to_notebook(text, add_source_map=True)
+    except (MystMetadataParsingError, yaml.YAMLError) as error:
+        raise Problem(f"{project.show(path)}: {' '.join(str(error).split())} → correct the cell's options") from None
+    starts = notebook.metadata.pop("source_map")
+    lines = [line for cell, line in zip(notebook.cells, starts) if cell.cell_type == "code"]
+    return Source(path, split_front_matter(text)[0], [plain_cell(cell) for cell in notebook.cells], lines)
+
+
+def read(edition: str, page: str) -> Source:
+    path = project.source(edition, page)
+    if not path.exists():
+        raise Problem(f"{project.show(path)} is missing → write it; {edition} has every page of _toc.yml")
+    return parse(path.read_text("utf-8"), path)
+
+
+def body(cells: list) -> str:
+    """Cells as MyST Markdown, without front matter."""
+    from jupytext.myst import notebook_to_myst
+
+    return notebook_to_myst(nbformat.v4.new_notebook(cells=cells), default_lexer="ipython3") if cells else ""
+
+
+def is_install_cell(cell) -> bool:
+    return 'find_spec("softmax_lib")' in cell.source
+
+
+def give_install_cell(source: Source) -> None:
+    """The first code cell installs the library where it is missing, hidden on the website."""
+    if not source.code or not is_install_cell(source.code[0]):
+        first = source.cells.index(source.code[0]) if source.code else len(source.cells)
+        source.cells.insert(first, nbformat.v4.new_code_cell())
+        source.lines.insert(0, source.lines[0] if source.lines else 1)
+    source.code[0].source = INSTALL_CELL.format(project.repository())
+    source.code[0].metadata = nbformat.from_dict({"tags": ["remove-cell"]})
+
+
+# ---- syntax ---------------------------------------------------------------------------------
+
+
+def python(cell: str) -> str:
+    """A cell as plain Python: magics and shell lines become calls."""
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    return TransformerManager().transform_cell(cell)
+
+
+def is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def shape(node):
+    """A syntax tree as plain lists, without docstrings, positions and comments.
+
+    (`ast.dump` differs between Python versions, and these lists are hashed.)
+    """
+    if isinstance(node, list):
+        return [shape(item) for item in node]
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = dict(ast.iter_fields(node))
+    documented = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+    if documented and is_docstring(node.body[0]):
+        fields["body"] = node.body[1:]
+    kept = {name: value for name, value in fields.items() if value not in (None, []) and name not in ("ctx", "kind")}
+    return [type(node).__name__, *([name, shape(value)] for name, value in kept.items())]
+
+
+def code(cell: str):
+    """What a cell does, whatever the language of its comments and docstrings."""
+    try:
+        return [cell.startswith(MARK), shape(ast.parse(python(cell)))]
+    except SyntaxError:
+        return cell
+
+
+# ---- translations ---------------------------------------------------------------------------
+
+
+def words_in_code(cell: str) -> list[str]:
+    """What a translator sees of a cell: its comments and docstrings."""
+    try:
+        code = python(cell)
+        tree = ast.parse(code)
+        tokens = list(tokenize.generate_tokens(io.StringIO(code).readline))
+    except (SyntaxError, tokenize.TokenError):
+        return [cell]
+    comments = [token.string for token in tokens if token.type == tokenize.COMMENT]
+    nodes = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))]
+    return comments + [ast.get_docstring(node) or "" for node in nodes]
+
+
+def words_in_figure(cell) -> list[str]:
+    """The caption and the text alternative of a cell's figure."""
+    options = cell.metadata.get("mystnb", {})
+    return [options.get(kind, {}).get(key, "") for kind, key in (("figure", "caption"), ("image", "alt"))]
+
+
+def english_hash(page: str) -> str:
+    """A hash of the English text that a translator of the page sees."""
+    english = project.source_edition()
+    if page in project.sections():
+        words = []
+        for cell in read(english, page).cells:
+            if cell.cell_type != "code":
+                words.append(cell.source)
+            elif not is_install_cell(cell):
+                words += words_in_code(cell.source) + words_in_figure(cell)
+    else:
+        words = [split_front_matter(project.source(english, page).read_text("utf-8"))[1]]
+    return digest(" ".join(" ".join(words).split()))
+
+
+def record_translation(edition: str, page: str) -> bool:
+    """Record that a translated page says what the English page says now."""
+    path = project.source(edition, page)
+    if not path.exists() or edition not in project.translations():
+        raise Problem(f"{edition}/{page} is not a page of a translation → say for example {project.translations()[0]}/index")
+    front, text = split_front_matter(path.read_text("utf-8"))
+    return project.write(path, front_matter({**front, "translates": english_hash(page)}) + text)
+
+
+def follow(english: Source, other: Source) -> list[str]:
+    """Give a translation the English code and tags; what is left for the translator to do.
+
+    Comments, docstrings, captions and text alternatives stay where the code is the same.
+    """
+    codes = [[code(cell.source) for cell in source.code] for source in (english, other)]
+    if len(codes[0]) != len(codes[1]):
+        first = next((i for i, (a, b) in enumerate(zip(*codes)) if a != b), min(map(len, codes)))
+        raise Problem(
+            f"{project.show(other.path)}:{other.line(min(first, len(codes[1]) - 1))}: {len(codes[1])} code cells where English has"
+            f" {len(codes[0])}; from cell {first + 1} on they part → add or remove cells, then make sync"
+        )
+    notes = []
+    for number, (cell, ours, *same) in enumerate(zip(english.code, other.code, *codes), 1):
+        if same[0] != same[1]:
+            ours.source = cell.source
+            if "".join(words_in_code(cell.source)).replace(MARK, ""):
+                notes.append(f"{project.show(other.path)}:{other.line(number - 1)}: cell {number}: code replaced → translate its comments and docstring again")
+            else:
+                notes.append(f"{project.show(other.path)}:{other.line(number - 1)}: cell {number}: code replaced")
+        options = copy.deepcopy(cell.metadata)
+        for kind, key in (("figure", "caption"), ("image", "alt")):
+            said = ours.metadata.get("mystnb", {}).get(kind, {}).get(key)
+            if said and kind in options.get("mystnb", {}):
+                options["mystnb"][kind][key] = said
+        ours.metadata = options
+    return notes
+
+

@@ -1,0 +1,38 @@
+"""Where live plots appear: redrawn in place in a notebook, as lines of text elsewhere."""
+
+__all__ = []
+
+
+def in_notebook():
+    """True when the code runs in a Jupyter kernel, so that figures can be shown in place."""
+    import sys
+    if "IPython" not in sys.modules:
+        return False
+    from IPython import get_ipython
+    return hasattr(get_ipython(), "kernel")
+
+
+class LiveFigure:
+    """A figure that is shown once and then redrawn in the same place.
+
+    It belongs to no window system, so it works without a display. Draw on `.figure` and `.axes`
+    (a list, row by row), then call `show`. Explained in the section “Softmax regression from
+    scratch”, where `Animator` uses it.
+    """
+
+    def __init__(self, nrows=1, ncols=1, figsize=(3.5, 2.5)):
+        from matplotlib.figure import Figure
+        self.figure = Figure(figsize=figsize)
+        self.axes = list(self.figure.subplots(nrows, ncols, squeeze=False).flat)
+        self.handle = None
+
+    def show(self, line=""):
+        """Redraw in a notebook; elsewhere print `line`, unless it is empty."""
+        if not in_notebook():
+            if line:
+                print(line, flush=True)
+        elif self.handle is None:
+            from IPython.display import display
+            self.handle = display(self.figure, display_id=True)
+        else:
+            self.handle.update(self.figure)

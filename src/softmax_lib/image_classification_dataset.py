@@ -1,0 +1,153 @@
+"""What the section “Fashion-MNIST: an image classification dataset” saves."""
+# Made by `make sync` from book/en/image-classification-dataset.md; do not edit it here.
+
+import multiprocessing
+import os
+import time
+import torch
+from torch.nn import functional as F
+import softmax_lib as sl
+
+
+def get_fashion_mnist_labels(labels):
+    """The names of Fashion-MNIST's classes for numeric labels.
+
+    labels: a tensor (n,) or a sequence of whole numbers from 0 to 9.
+    Returns a list of n strings. Raises ValueError for any other number.
+    Explained in “Fashion-MNIST: an image classification dataset”.
+    """
+    names = ['t-shirt', 'trouser', 'pullover', 'dress', 'coat',
+             'sandal', 'shirt', 'sneaker', 'bag', 'ankle boot']
+    labels = [int(label) for label in labels]
+    for label in labels:
+        if not 0 <= label < len(names):
+            raise ValueError(f'labels must be from 0 to 9, not {label}')
+    return [names[label] for label in labels]
+
+
+def show_images(imgs, num_rows, num_cols, titles=None, scale=1.5):
+    """Show images in a grid.
+
+    imgs: at most num_rows * num_cols images, each a PIL image or a
+    tensor (height, width), (1, height, width) or (3, height, width).
+    titles: a string for each image. scale: size of one cell in inches.
+    Returns the array of axes, in rows. Raises ValueError where images
+    do not fit the grid or lack titles.
+    Explained in “Fashion-MNIST: an image classification dataset”.
+    """
+    if len(imgs) > num_rows * num_cols:
+        raise ValueError(f'{len(imgs)} images do not fit into a grid of '
+                         f'{num_rows} x {num_cols}')
+    if titles is not None and len(titles) < len(imgs):
+        raise ValueError(f'{len(titles)} titles for {len(imgs)} images')
+    figsize = (num_cols * scale, num_rows * scale)
+    _, axes = sl.plt.subplots(num_rows, num_cols, figsize=figsize,
+                              squeeze=False)
+    axes = axes.flatten()
+    for ax in axes:
+        ax.axis('off')
+    for i, (ax, img) in enumerate(zip(axes, imgs)):
+        if torch.is_tensor(img):
+            img = img.detach().cpu()
+            if img.ndim == 3:
+                img = img[0] if len(img) == 1 else img.permute(1, 2, 0)
+            img = img.numpy()
+        ax.imshow(img, cmap='gray')
+        if titles is not None:
+            ax.set_title(titles[i])
+    return axes
+
+
+def get_dataloader_workers():
+    """How many worker processes a DataLoader can safely use here.
+
+    At most 4 and at most the number of cores that this process may use;
+    0 where workers cannot be forked (Windows, macOS, recent Pythons).
+    Explained in “Fashion-MNIST: an image classification dataset”.
+    """
+    method = (multiprocessing.get_start_method(allow_none=True)
+              or multiprocessing.get_all_start_methods()[0])
+    return min(4, len(os.sched_getaffinity(0))) if method == 'fork' else 0
+
+
+class Timer:
+    """A stopwatch that remembers its laps. It starts when it is made.
+
+    All times are in seconds.
+    Explained in “Fashion-MNIST: an image classification dataset”.
+    """
+    def __init__(self):
+        self.times = []
+        self.start()
+
+    def start(self):
+        """Begin a lap."""
+        self.started = time.perf_counter()
+
+    def stop(self):
+        """End the lap and return how long it took."""
+        self.times.append(time.perf_counter() - self.started)
+        return self.times[-1]
+
+    def avg(self):
+        """The mean of the laps. Raises ValueError before the first stop."""
+        if not self.times:
+            raise ValueError('no lap has been timed yet: call stop() first')
+        return sum(self.times) / len(self.times)
+
+    def sum(self):
+        """The total of the laps."""
+        return sum(self.times)
+
+    def cumsum(self):
+        """The total after each lap, as a list."""
+        return torch.tensor(self.times, dtype=torch.float64).cumsum(0).tolist()
+
+
+class ImageDataset(torch.utils.data.Dataset):
+    """Images and labels in memory, served one by one or many at once.
+
+    images: uint8 (n, height, width). labels: int64 (n,). resize: None, or
+    the side of the square that the images become, or (height, width).
+    dataset[i] is a pair: float32 (1, height, width) in [0, 1], and a label.
+    Explained in “Fashion-MNIST: an image classification dataset”.
+    """
+    def __init__(self, images, labels, resize=None):
+        self.images, self.labels = images, labels
+        self.size = (resize, resize) if isinstance(resize, int) else resize
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __getitem__(self, i):
+        X, y = self.__getitems__([i])
+        return X[0], y[0]
+
+    def __getitems__(self, indices):
+        indices = torch.as_tensor(indices)
+        X = self.images[indices].unsqueeze(1) / 255
+        if self.size and self.size != X.shape[2:]:
+            X = F.interpolate(X, self.size, mode='bilinear', antialias=True)
+        return X, self.labels[indices]
+
+
+def load_data_fashion_mnist(batch_size, resize=None):
+    """Load Fashion-MNIST: (train_iter, test_iter).
+
+    batch_size: how many examples a batch has; the last may have fewer.
+    resize: None, or the side r of the square that the images become.
+    Each loader yields X, float32 (b, 1, 28, 28) or (b, 1, r, r) in
+    [0, 1], and y, int64 (b,), and can be run through again and again;
+    the training data are shuffled anew each time.
+    Raises ValueError where batch_size or resize is below 1.
+    Explained in “Fashion-MNIST: an image classification dataset”.
+    """
+    if batch_size < 1:
+        raise ValueError(f'batch_size must be at least 1, not {batch_size}')
+    if resize is not None and min(torch.tensor(resize).reshape(-1)) < 1:
+        raise ValueError(f'resize must be at least 1, not {resize}')
+    return tuple(
+        torch.utils.data.DataLoader(
+            ImageDataset(*sl.fashion_mnist(train), resize), batch_size,
+            shuffle=train, collate_fn=lambda batch: batch)
+        for train in (True, False))

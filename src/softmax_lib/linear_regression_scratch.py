@@ -1,0 +1,146 @@
+"""What the section “Linear regression from scratch” saves."""
+# Made by `make sync` from book/en/linear-regression-scratch.md; do not edit it here.
+
+import itertools
+import numpy as np
+import torch
+import softmax_lib as sl
+from softmax_lib._display import in_notebook
+
+
+def synthetic_data(w, b, num_examples):
+    """Make examples of a linear relation: y = Xw + b + noise.
+
+    w: tensor (d,), the true weights. b: number, the true bias.
+    Returns X, float (num_examples, d), drawn from N(0, 1), and
+    y, float (num_examples, 1), whose noise is drawn from N(0, 0.01²).
+    Raises ValueError where num_examples is below 1.
+    Explained in “Linear regression from scratch”.
+    """
+    if num_examples < 1:
+        raise ValueError(f'num_examples must be at least 1, not {num_examples}')
+    X = torch.randn(num_examples, len(w))
+    y = X @ w.reshape(-1, 1) + b
+    return X, y + 0.01 * torch.randn(y.shape)
+
+
+def use_svg_display():
+    """Draw a notebook's figures as SVG; outside a notebook do nothing.
+
+    The same plot always gives the same file: it carries no date, and its
+    inner names come from a fixed salt. Explained in
+    “Linear regression from scratch”.
+    """
+    if in_notebook():
+        from matplotlib_inline import backend_inline
+        sl.plt.rcParams['svg.hashsalt'] = 'softmax'
+        backend_inline.set_matplotlib_formats('svg', metadata={'Date': None})
+
+
+def set_figsize(figsize=(3.5, 2.5)):
+    """Set the size of the figures that follow: (width, height) in inches.
+
+    Explained in “Linear regression from scratch”.
+    """
+    use_svg_display()
+    sl.plt.rcParams['figure.figsize'] = figsize
+
+
+def linreg(X, w, b):
+    """The linear regression model: Xw + b.
+
+    X: (n, d). w: (d, 1). b: a number or (1,). Returns (n, 1).
+    Raises ValueError where X has not as many columns as w has rows,
+    or b more than one number per output.
+    Explained in “Linear regression from scratch”.
+    """
+    if X.shape[-1] != w.shape[0]:
+        raise ValueError(f'X has {X.shape[-1]} features, w has {w.shape[0]}')
+    if torch.is_tensor(b) and b.numel() not in (1, w[0].numel()):
+        raise ValueError(f'b must be one number per output, not {b.numel()}')
+    return X @ w + b
+
+
+def squared_loss(y_hat, y):
+    """The squared loss of each example: (y_hat - y)² / 2.
+
+    y_hat, y: tensors with equally many elements; y takes y_hat's shape.
+    Returns a tensor of that shape, in squared units of the label.
+    Raises ValueError where the numbers of elements differ.
+    Explained in “Linear regression from scratch”.
+    """
+    if y_hat.numel() != y.numel():
+        raise ValueError(f'{y_hat.numel()} predictions for {y.numel()} labels')
+    return (y_hat - y.reshape(y_hat.shape)) ** 2 / 2
+
+
+def sgd(params, lr, batch_size):
+    """One step of minibatch stochastic gradient descent, in place.
+
+    params: tensors whose .grad holds the gradient of a summed loss.
+    lr: learning rate. batch_size: how many examples the sum ran over.
+    Each parameter moves by -lr * gradient / batch_size; then the
+    gradients are set to zero. Raises ValueError where batch_size is
+    below 1 or a parameter has no gradient, and then moves nothing.
+    Explained in “Linear regression from scratch”.
+    """
+    params = list(params)
+    if batch_size < 1:
+        raise ValueError(f'batch_size must be at least 1, not {batch_size}')
+    for i, param in enumerate(params):
+        if param.grad is None:
+            raise ValueError(f'params[{i}] has no gradient: call backward() '
+                             'on the loss before the step')
+    with torch.no_grad():
+        for param in params:
+            param -= lr * param.grad / batch_size
+            param.grad.zero_()
+
+
+def set_axes(axes, xlabel, ylabel, xlim, ylim, xscale, yscale, legend):
+    """Set the labels, limits, scales and legend of axes, and add a grid.
+
+    What is None or empty keeps matplotlib's default.
+    Explained in “Linear regression from scratch”.
+    """
+    axes.set(xlabel=xlabel or '', ylabel=ylabel or '',
+             xscale=xscale, yscale=yscale)
+    if xlim is not None:
+        axes.set_xlim(xlim)
+    if ylim is not None:
+        axes.set_ylim(ylim)
+    if legend:
+        axes.legend(legend)
+    axes.grid(True)
+
+
+def plot(X, Y=None, xlabel=None, ylabel=None, legend=[], xlim=None,
+         ylim=None, xscale='linear', yscale='linear',
+         fmts=('-', 'm--', 'g-.', 'r:'), figsize=(3.5, 2.5), axes=None):
+    """Plot one curve or several.
+
+    X, Y: a sequence of numbers (one curve) or a sequence of those (one
+    per curve); one X serves all Y. Without Y, X is plotted against
+    0, 1, 2, ... The styles in fmts are used in turn.
+    Raises ValueError where X and Y do not match.
+    Explained in “Linear regression from scratch”.
+    """
+    def curves(Z):
+        return list(Z) if len(Z) and np.ndim(Z[0]) else [Z]
+
+    if Y is None:
+        Y = curves(X)
+        X = [range(len(y)) for y in Y]
+    else:
+        X, Y = curves(X), curves(Y)
+        X = X * len(Y) if len(X) == 1 else X
+    if [len(x) for x in X] != [len(y) for y in Y]:
+        raise ValueError(f'X has curves of {[len(x) for x in X]} points, '
+                         f'Y of {[len(y) for y in Y]}')
+    if axes is None:
+        set_figsize(figsize)
+        axes = sl.plt.gca()
+    axes.cla()
+    for x, y, fmt in zip(X, Y, itertools.cycle(fmts)):
+        axes.plot(x, y, fmt)
+    set_axes(axes, xlabel, ylabel, xlim, ylim, xscale, yscale, legend)

@@ -1,0 +1,534 @@
+"""The tools behind the book, tried on a small book of two sections in three editions."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from booktools import __main__, checks, library, pairs, project, sections
+
+CONFIG = """\
+title: Small
+repository: {url: https://example.org/small, branch: main}
+execute: {timeout: 60}
+parse: {myst_enable_extensions: [colon_fence, dollarmath]}
+sphinx: {config: {editions: {en: {language: en}, vi: {language: vi}, zh: {language: zh_CN}}}}
+"""
+TERMS = """\
+en,vi,zh,vi_first_use,zh_first_use,avoid_vi,avoid_zh
+weight,trọng số,权重,,,trọng lượng,重量
+model,mô hình,模型,,,,
+"""
+ALPHA = """\
+---
+file_format: mystnb
+---
+
+(alpha)=
+# {title}
+
+{intro} {{term}}`{weights} <{weight}>` {{cite:p}}`gauss1809` $x^2$ [link](https://example.org) {{ref}}`beta`
+
+```{{code-cell}} ipython3
+import itertools
+import math
+
+import softmax_lib as sl
+```
+
+```{{code-cell}} ipython3
+#@save
+def double(x):
+    \"\"\"{doc}\"\"\"
+    return 2 * math.floor(x)  # {comment}
+```
+
+```{{code-cell}} ipython3
+sl.double(1.5)
+```
+
+:::{{note}}
+{note}
+:::
+
+$$
+y = 2 x \\quad \\text{{{where}}}
+$$ (eq-double)
+
+```{{figure}} ../static/dot.svg
+:name: fig-dot
+:alt: {alt}
+
+{caption}
+```
+
+```{{code-cell}} ipython3
+---
+mystnb:
+  figure:
+    caption: {caption}
+    name: fig-ring
+  image:
+    alt: {alt} 2
+---
+from IPython.display import SVG
+SVG('<svg xmlns="http://www.w3.org/2000/svg"><circle r="9"/></svg>')
+```
+
+```{{code-cell}} ipython3
+:tags: [nbval-ignore-output]
+
+import os
+now = os.times().elapsed
+print(now)
+```
+
+```{{code-cell}} ipython3
+:tags: [remove-cell]
+
+assert now > 0
+```
+
+```{{exercise-start}}
+:label: ex-alpha
+```
+{note} {{eq}}`eq-double`
+```{{exercise-end}}
+```
+
+```{{solution-start}} ex-alpha
+:class: dropdown
+```
+```{{code-cell}} ipython3
+import sys
+print('out')
+print('err', file=sys.stderr)
+print(double(3))
+```
+```{{solution-end}}
+```
+"""
+WORDS = {
+    "en": dict(title="Alpha", intro="About", weights="weights", weight="weight", doc="Twice x.", comment="rounded",
+               note="Look here.", where="for all", alt="A dot", caption="One dot."),
+    "vi": dict(title="An-pha", intro="Về", weights="Trọng số", weight="trọng số", doc="Hai lần x.", comment="làm tròn",
+               note="Nhìn đây.", where="với mọi", alt="Một chấm", caption="Một chấm đen."),
+    "zh": dict(title="阿尔法", intro="关于", weights="权重", weight="权重", doc="x 的两倍。", comment="取整",
+               note="看这里。", where="对所有", alt="一个点", caption="一个黑点。"),
+}
+BETA = """\
+---
+file_format: mystnb
+---
+
+(beta)=
+# {title}
+
+```{{code-cell}} ipython3
+import softmax_lib as sl
+sl.double(4), sl.TEN, sl.hand()
+```
+
+```{{code-cell}} ipython3
+#@save
+TEN = 10
+```
+"""
+HAND = '__all__ = ["hand"]\nraise_if_imported_by_a_tool = 1\n\n\ndef hand():\n    return "made by hand"\n'
+
+
+def edit(path: str, old: str, new: str, count: int = 1) -> None:
+    """Replace text in a file of the book."""
+    file = project.ROOT / path
+    text = file.read_text("utf-8")
+    assert old in text, f"{old!r} is not in {path}"
+    file.write_text(text.replace(old, new, count), "utf-8")
+
+
+def edit_notebook(path: str, old: str, new: str) -> None:
+    """Edit the cells of a notebook as Jupyter would."""
+    notebook = nbformat.read(project.ROOT / path, as_version=4)
+    assert any(old in cell.source for cell in notebook.cells)
+    for cell in notebook.cells:
+        cell.source = cell.source.replace(old, new)
+    nbformat.write(notebook, project.ROOT / path)
+
+
+def files() -> dict[str, tuple]:
+    found = [path for folder in ("book", "src") for path in (project.ROOT / folder).rglob("*") if path.is_file()]
+    return {str(path): (path.read_bytes(), path.stat().st_mtime_ns) for path in found if "__pycache__" not in str(path)}
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A small book, brought up to date by one sync."""
+    root, real = tmp_path_factory.mktemp("book"), project.ROOT
+    (root / "_config.yml").write_text(CONFIG)
+    (root / "_toc.yml").write_text("root: index\nchapters: [{file: alpha}, {file: beta}]\n")
+    (root / "pyproject.toml").write_text('[project]\nname = "small"\nversion = "1.2"\n')
+    for folder in ("src/softmax_lib", "book/static"):
+        (root / folder).mkdir(parents=True)
+    (root / "src/softmax_lib/_hand.py").write_text(HAND)
+    (root / "book/static/dot.svg").write_text("<svg/>")
+    (root / "book/references.bib").write_text("@book{gauss1809,\n title={Theoria}}\n")
+    (root / "book/terms.csv").write_text(TERMS, "utf-8")
+    for edition, words in WORDS.items():
+        (root / "book" / edition).mkdir()
+        (root / "book" / edition / "alpha.md").write_text(ALPHA.format(**words), "utf-8")
+        (root / "book" / edition / "beta.md").write_text(BETA.format(**words), "utf-8")
+        (root / "book" / edition / "index.md").write_text(f"# {words['intro']}\n\n{words['note']} {{doc}}`alpha`\n", "utf-8")
+    project.use(root)
+    names = [f"{edition}/{page}" for edition in ("vi", "zh") for page in ("index", "alpha", "beta")]
+    assert __main__.main(["sync"]) == 0
+    assert __main__.main(["translated", *names]) == 0
+    project.use(real)
+    return root
+
+
+@pytest.fixture
+def book(finished, tmp_path):
+    """A copy of the finished book for one test."""
+    real = project.ROOT
+    shutil.copytree(finished, tmp_path / "book")
+    project.use(tmp_path / "book")
+    yield project.ROOT
+    project.use(real)
+
+
+@pytest.fixture
+def no_kernel(monkeypatch):
+    monkeypatch.setattr(pairs, "execute", lambda source: pytest.fail(f"{source.page} was executed"))
+
+
+# ---- sync -----------------------------------------------------------------------------------
+
+
+def test_a_finished_book_passes_every_check(book, capsys):
+    assert list(checks.failures()) == []
+    assert __main__.main(["check"]) == 0
+    assert capsys.readouterr().out.startswith("make check: all is well, 3 pages in 3 editions")
+
+
+def test_sync_again_changes_nothing(book, no_kernel, capsys):
+    before = files()
+    assert __main__.main(["sync"]) == 0
+    assert files() == before
+    assert capsys.readouterr().out == "make sync: everything was up to date.\n"
+
+
+def test_executing_again_gives_the_same_bytes(book):
+    edit("book/en/alpha.md", "now = os.times().elapsed\n", "now = 1\n")  # the cell that varies
+    assert __main__.main(["sync"]) == 0
+    before = files()
+    assert __main__.main(["sync", "--execute-all"]) == 0
+    assert files() == before
+
+
+def test_notebooks_are_clean_and_share_their_outputs(book):
+    notebooks = [nbformat.read(project.notebook(edition, "alpha"), as_version=4) for edition in project.editions()]
+    cells = [pairs.code_cells(notebook) for notebook in notebooks]
+    assert [cell.outputs for cell in cells[0]] == [cell.outputs for cell in cells[1]] == [cell.outputs for cell in cells[2]]
+    assert [cell.execution_count for cell in cells[2]] == list(range(1, len(cells[2]) + 1))
+    assert [(o.name, o.text) for o in cells[0][-1].outputs] == [("stdout", "out\n6\n"), ("stderr", "err\n")]
+    assert cells[1][0].source.endswith('%pip install -q "softmax_lib @ git+https://example.org/small"')
+    assert set(notebooks[0].metadata) == {"book", "file_format", "kernelspec", "language_info"}
+    assert "Hai lần x." in cells[1][2].source
+    nbformat.validate(notebooks[1])
+
+
+def test_prose_is_not_executed(book, no_kernel):
+    edit("book/vi/alpha.md", "Nhìn đây.", "Nhìn kỹ.", 2)
+    edit("book/en/alpha.md", "caption: One dot.", "caption: A single dot.")
+    assert __main__.main(["sync"]) == 0
+    assert "Nhìn kỹ." in project.notebook("vi", "alpha").read_text("utf-8")
+    assert "A single dot." in project.notebook("en", "alpha").read_text("utf-8")
+
+
+def test_changed_code_reaches_translations_and_library(book, capsys):
+    edit("book/en/alpha.md", "return 2 * math.floor(x)", "return math.floor(x) * 2")
+    edit("book/en/alpha.md", "sl.double(1.5)", "# one and a half\nsl.double(1.5)")
+    edit("book/zh/alpha.md", "alt: 一个点 2", "alt: 一个圆")
+    assert __main__.main(["sync"]) == 0
+    printed = capsys.readouterr().out
+    for edition in ("vi", "zh"):
+        text = project.source(edition, "alpha").read_text("utf-8")
+        assert "return math.floor(x) * 2  # rounded" in text
+        assert "one and a half" not in text  # a comment alone changes no code
+        assert re.search(rf"book/{edition}/alpha.md:\d+: cell 3: code replaced → translate its comments and docstring again", printed)
+    assert "alt: 一个圆" in text
+    assert "math.floor(x) * 2" in (book / "src/softmax_lib/alpha.py").read_text("utf-8")
+    assert "executed book/en/beta.md" in printed  # its outputs may depend on the library
+
+
+def test_tags_follow_english(book):
+    edit("book/vi/alpha.md", ":tags: [nbval-ignore-output]\n", ":tags: [hide-input]\n")
+    assert __main__.main(["sync"]) == 0
+    assert "hide-input" not in project.source("vi", "alpha").read_text("utf-8")
+
+
+def test_a_notebooks_edit_is_adopted(book, capsys):
+    edit_notebook("book/vi/alpha.ipynb", "Nhìn đây.", "Nhìn kỹ.")
+    before = files()
+    assert __main__.main(["sync"]) == 1
+    assert "book/vi/alpha.ipynb was edited, not its .md → keep the edit: make adopt" in capsys.readouterr().out
+    assert files() == before
+    assert __main__.main(["adopt", str(book / "book/vi/alpha.ipynb")]) == 0
+    text = project.source("vi", "alpha").read_text("utf-8")
+    assert "Nhìn kỹ." in text and "translates:" in text
+    assert list(checks.failures()) == []
+
+
+def test_a_conflict_is_refused(book, capsys):
+    edit_notebook("book/en/beta.ipynb", "# Alpha", "# Beta one")
+    edit("book/en/beta.md", "# Alpha", "# Beta two")
+    before = files()
+    for command in (["sync"], ["adopt", str(book / "book/en/beta.ipynb")]):
+        assert __main__.main(command) == 1
+        assert "book/en/beta.ipynb and its .md were both edited since the last sync" in capsys.readouterr().out
+        assert files() == before
+    assert __main__.main(["adopt", "--force", str(book / "book/en/beta.ipynb")]) == 0
+    assert "# Beta one" in project.source("en", "beta").read_text("utf-8")
+
+
+def test_adopting_an_unchanged_notebook_is_refused(book, capsys):
+    assert __main__.main(["adopt", str(book / "book/en/beta.ipynb")]) == 1
+    assert "nothing to adopt" in capsys.readouterr().out
+
+
+def test_a_failing_cell_leaves_its_notebooks_alone(book, capsys):
+    edit("book/en/beta.md", "sl.double(4),", "sl.double(nothing),")
+    before = files()
+    assert __main__.main(["sync"]) == 1
+    said = r"book/en/beta.md:\d+: cell 2 \(`import softmax_lib as sl`\) fails: NameError: name 'nothing' is not defined → mend"
+    assert re.search(said, capsys.readouterr().out)
+    assert files() == before
+
+
+def test_outputs_that_differ_between_runs_are_refused(book, capsys):
+    edit("book/en/beta.md", "sl.hand()", "object()")
+    assert __main__.main(["sync"]) == 1
+    assert "prints `at 0x" in capsys.readouterr().out
+
+
+def test_a_syntax_error_in_a_saved_cell_stops_everything(book, capsys):
+    edit("book/en/alpha.md", "def double(x):", "def double(x:")
+    line = project.source("en", "alpha").read_text("utf-8").split("\n").index("def double(x:") + 1
+    before = files()
+    assert __main__.main(["sync"]) == 1
+    assert re.search(rf"^book/en/alpha.md:{line}: cell 3: .* → correct the code$", capsys.readouterr().out, re.MULTILINE)
+    assert files() == before
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        (lambda: project.source("zh", "beta").unlink(), "book/zh/beta.md is missing → write it"),
+        (lambda: edit("book/zh/beta.md", "```{code-cell} ipython3\n#@save\nTEN = 10\n```\n", ""), "2 code cells where English has 3"),
+    ],
+)
+def test_an_incomplete_translation_is_left_alone(book, no_kernel, capsys, change, said):
+    change()
+    before = files()
+    assert __main__.main(["sync"]) == 1
+    assert said in capsys.readouterr().out
+    assert files() == before
+
+
+@pytest.mark.parametrize("name", ["vi/nothing", "en/alpha", "alpha"])
+def test_only_translations_are_recorded(book, capsys, name):
+    assert __main__.main(["translated", name]) == 1
+    assert "is not a page of a translation" in capsys.readouterr().out
+
+
+# ---- library --------------------------------------------------------------------------------
+
+
+def test_the_library_is_lazy_and_complete(book):
+    text = (book / "src/softmax_lib/alpha.py").read_text("utf-8")
+    assert "import math" in text and "itertools" not in text and "#@save" not in text and "book/en/alpha.md" in text
+    script = (
+        "import sys, softmax_lib as sl\n"
+        "assert not any(name.startswith('softmax_lib.') for name in sys.modules)\n"
+        "assert 'matplotlib' not in sys.modules\n"
+        "assert (sl.double(1.5), sl.TEN, sl.hand(), sl.__version__) == (2, 10, 'made by hand', '1.2')\n"
+        "assert {'double', 'plt'} <= set(dir(sl)) and sl.__all__ == ['plt', 'double', 'TEN', 'hand']\n"
+        "try: sl.nothing\n"
+        "except AttributeError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": "src"}, cwd=book, capture_output=True, text=True)
+    assert done.stdout == "module 'softmax_lib' has no attribute 'nothing'\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    "new, said",
+    [
+        ("double = 3", r"book/en/beta.md:\d+: `double` is saved here and in book/en/alpha.md:\d+"),
+        ("hand = 3", r"book/\S+|src/\S+: `hand` is saved here and in"),
+        ("TEN = 10\nTEN = 11", r"book/en/beta.md:\d+: `TEN` is saved here and in line \d+"),
+        ("print(1)", r"a saved cell holds definitions only"),
+        ("def f():\n    return unknown", r"use `unknown`, which no saved cell of the section defines or imports"),
+    ],
+)
+def test_what_cannot_be_saved(book, new, said):
+    edit("book/en/beta.md", "TEN = 10", new)
+    with pytest.raises(project.Problem, match=said):
+        library.files()
+
+
+def test_a_section_that_is_gone_takes_its_module_along(book):
+    (book / "_toc.yml").write_text("root: index\nchapters: [{file: alpha}]\n")
+    project.use(book)
+    library.write(library.files())
+    assert not (book / "src/softmax_lib/beta.py").exists()
+    assert (book / "src/softmax_lib/_hand.py").exists()
+
+
+@pytest.mark.parametrize(
+    "one, other, same",
+    [
+        ("def f():\n    '''a'''\n    return 1  # x", "def f():\n    '''b'''\n    return 1", True),
+        ("%pip install x\na=1", "%pip install x\na = 1", True),
+        ("%pip install x", "%pip install y", False),
+        ("print('a')", "print('b')", False),
+        ("#@save\na = 1", "a = 1", False),
+    ],
+)
+def test_when_code_is_the_same(one, other, same):
+    assert (sections.code(one) == sections.code(other)) is same
+
+
+# ---- the build's cache ----------------------------------------------------------------------
+
+
+def test_a_build_executes_nothing(book):
+    pytest.importorskip("myst_nb")
+    cache = book / "cache"
+    assert pairs.fill_cache(cache) == 6
+    assert pairs.fill_cache(cache) == 0
+    options = ["-D", "extensions=myst_nb,sphinx_exercise", "-D", "nb_execution_mode=cache", "-D", f"nb_execution_cache_path={cache}",
+               "-D", "myst_enable_extensions=colon_fence,dollarmath", "-D", "exclude_patterns=**.ipynb", "-D", "root_doc=alpha"]
+
+    def build(edition):
+        command = [sys.executable, "-m", "sphinx", "-v", "-C", *options, project.BOOK / edition, book / "site" / edition]
+        log = subprocess.run(command, capture_output=True, text=True, env=pairs.kernel_environment()).stdout
+        return re.findall(r"(\w+)\.md: (Using cached|Executing)", log)
+
+    assert sorted(build("vi")) == [("alpha", "Using cached"), ("beta", "Using cached")]
+    assert "<circle" in "".join(path.read_text("utf-8") for path in (book / "site/vi").rglob("*") if path.suffix in (".svg", ".html"))
+    edit("book/vi/beta.md", "TEN = 10", "TEN = 10 + 0")
+    assert pairs.fill_cache(cache) == 0
+    assert build("vi") == [("beta", "Executing")]
+
+
+# ---- every check is red once ----------------------------------------------------------------
+
+
+def stored(change):
+    """Change the English notebook of alpha as if it had been executed so."""
+
+    def apply():
+        path = project.notebook("en", "alpha")
+        notebook = nbformat.read(path, as_version=4)
+        change(pairs.code_cells(notebook))
+        path.write_text(nbformat.writes(notebook) + "\n", "utf-8")
+
+    return apply
+
+
+def tell(cell, text):
+    cell.outputs = [nbformat.v4.new_output("stream", text=text)]
+
+
+def alpha(old, new, edition="vi"):
+    return lambda: edit(f"book/{edition}/alpha.md", old, new)
+
+
+RED = {
+    "page missing": (lambda: project.source("zh", "index").unlink(), r"^book/zh/index.md:1: the page is missing"),
+    "page unknown": (lambda: (project.BOOK / "vi/extra.md").write_text("# x\n"), r"^book/vi/extra.md:1: no page of _toc.yml"),
+    "library edited": (lambda: edit("src/softmax_lib/alpha.py", "2 *", "3 *"), r"^src/softmax_lib/alpha.py:\d+: it is not what"),
+    "library left over": (lambda: shutil.copy(project.ROOT / "src/softmax_lib/alpha.py", project.ROOT / "src/softmax_lib/old.py"), r"old.py:1: no section saves"),
+    "library changed": (lambda: edit("src/softmax_lib/_hand.py", "made", "Made"), r"beta.ipynb:1: the library changed"),
+    "library path": (alpha("return 2 *", f"'{'{ROOT}'}'; return 2 *", "en"), r"alpha.py:1: it holds the path"),
+    "saved cell broken": (alpha("def double(x):", "def double(x:", "en"), r"^book/en/alpha.md:\d+: cell 3"),
+    "notebook missing": (lambda: project.notebook("vi", "beta").unlink(), r"^book/vi/beta.ipynb:1: it is missing → make sync"),
+    "notebook edited": (lambda: edit_notebook("book/vi/beta.ipynb", "# An-pha", "# x"), r"^book/vi/beta.ipynb:1 was edited, not its .md"),
+    "both edited": (lambda: (edit_notebook("book/vi/beta.ipynb", "# An-pha", "# x"), edit("book/vi/beta.md", "# An-pha", "# y")), r"were both edited"),
+    "source edited": (alpha("Nhìn", "Xem"), r"^book/vi/alpha.md:1: it was edited since"),
+    "not canonical": (alpha("mystnb:\n  figure:", "mystnb:\n\n  figure:"), r"^book/vi/alpha.md:\d+: it is not in the form"),
+    "outputs by hand": (lambda: edit("book/vi/beta.ipynb", "made by hand", "hand made"), r"^book/vi/beta.ipynb:1: its outputs or metadata"),
+    "timing kept": (stored(lambda cells: cells[1].metadata.update(execution={"t": 1})), r"^book/en/alpha.ipynb:1: its outputs or metadata"),
+    "not executed": (stored(lambda cells: cells[3].update(execution_count=None)), r"^book/en/alpha.ipynb:1: cell 4 .* not executed"),
+    "error output": (stored(lambda cells: cells[3].update(outputs=[nbformat.v4.new_output("error", ename="E", evalue="", traceback=[])])), r"cell 4 .* failed"),
+    "machine path": (stored(lambda cells: tell(cells[3], "/home/someone/x.py:3: Warning")), r"cell 4 .* shows `/home/someone"),
+    "memory address": (stored(lambda cells: tell(cells[3], "<f at 0x7f0000001234>")), r"cell 4 .* shows `at 0x7f"),
+    "stand-in": (stored(lambda cells: tell(cells[3], "Fashion-MNIST: it could not be downloaded.")), r"cell 4 .* real Fashion-MNIST"),
+    "code differs": (alpha("double(1.5)", "double(2.5)"), r"^book/vi/alpha.md:\d+: the code of cell 4 is not the English code"),
+    "heading": (alpha("# An-pha", "# An-pha\n\n## Hai"), r"^book/vi/alpha.md:\d+: heading `level 2` where in English"),
+    "tag": (alpha("[nbval-ignore-output]", "[hide-input]"), r"^book/vi/alpha.md:\d+: cell `\[hide-input\]` where in English line \d+ has cell `\[nbval"),
+    "equation": (alpha("y = 2 x", "y = 3 x"), r"^book/vi/alpha.md:\d+: equation `y=3x"),
+    "label": (alpha(":name: fig-dot", ":name: fig-cham"), r"^book/vi/alpha.md:\d+: figure `fig-cham` where in English"),
+    "admonition": (alpha(":::{note}", ":::{tip}"), r"^book/vi/alpha.md:\d+: block `tip` where in English line \d+ has block `note`"),
+    "formula": (alpha("$x^2$", "$x^3$"), r"^book/vi/alpha.md:\d+: the formula `x\^2` is missing"),
+    "formula added": (alpha("$x^2$", "$x^2$ $x^2$"), r"^book/vi/alpha.md:\d+: the formula `x\^2` occurs 1× more often"),
+    "citation": (alpha("{cite:p}`gauss1809`", ""), r"^book/vi/alpha.md:\d+: the citation of `gauss1809` is missing"),
+    "link": (alpha("https://example.org)", "https://example.com)"), r"^book/vi/alpha.md:\d+: the link to `https://example.com` occurs"),
+    "reference": (alpha("{eq}`eq-double`", ""), r"^book/vi/alpha.md:\d+: the reference to `eq-double` is missing"),
+    "not translated": (lambda: edit("book/vi/index.md", "translates:", "other:"), r"^book/vi/index.md:1: no translation is recorded"),
+    "English changed": (lambda: edit("book/en/index.md", "Look", "See"), r"^book/zh/index.md:1: the English text changed .* PAGE=zh/index"),
+    "English comment": (alpha("# rounded", "# rounded down", "en"), r"^book/vi/alpha.md:1: the English text changed"),
+    "term unmarked": (alpha("{term}`Trọng số <trọng số>`", "Trọng số"), r"^book/vi/alpha.md:\d+: the term `weight` .* mark it as {term}`trọng số`"),
+    "term added": (alpha("Nhìn", "{term}`mô hình`"), r"^book/vi/alpha.md:\d+: the term `mô hình` is marked more often"),
+    "term unknown": (alpha("<trọng số>", "<sức nặng>"), r"^book/vi/alpha.md:\d+: term `sức nặng`: not in book/terms.csv"),
+    "forbidden word": (alpha("Nhìn đây.", "Trọng\nlượng."), r"^book/vi/alpha.md:\d+: “Trọng\nlượng” is not the word for weight → write “trọng số”"),
+    "forbidden in Chinese": (alpha("看这里。", "看重量。", "zh"), r"^book/zh/alpha.md:\d+: “重量” is not the word"),
+    "forbidden in comment": (alpha("# làm tròn", "# trọng lượng"), r"^book/vi/alpha.md:\d+: “trọng lượng” is not the word"),
+    "not NFC": (alpha("Nhìn", "Nhi\u0300n"), r"^book/vi/alpha.md:\d+: the text is not in Unicode form NFC"),
+    "leftover role": (alpha("Look here.", ":numref:`fig-dot`", "en"), r"^book/en/alpha.md:\d+: `:numref:` is left over"),
+    "leftover slide": (alpha("Look here.", "[**Look**]", "en"), r"^book/en/alpha.md:\d+: `\[\*\*` is left over"),
+    "leftover label": (alpha("Look here.", ":label:`x`", "en"), r"^book/en/alpha.md:\d+: `:label:`` is left over"),
+    "draft": (alpha("Look here.", "SOME_PARAGRAPH", "en"), r"^book/en/alpha.md:\d+: `SOME_PARAGRAPH` is left over"),
+    "label unknown": (alpha("{ref}`beta`", "{ref}`gamma`", "en"), r"^book/en/alpha.md:\d+: reference `gamma`: no such label"),
+    "equation unknown": (alpha("{eq}`eq-double`", "{eq}`eq-triple`", "en"), r"^book/en/alpha.md:\d+: reference `eq-triple`: no such label"),
+    "citation unknown": (alpha("gauss1809", "euler1748", "en"), r"^book/en/alpha.md:\d+: citation `euler1748`: not in book/references.bib"),
+    "page unknown to doc": (lambda: edit("book/en/index.md", "`alpha`", "`omega`"), r"^book/en/index.md:\d+: doc `omega`: no such page"),
+    "link unknown": (alpha("(https://example.org)", "(beta.md#nowhere)", "en"), r"^book/en/alpha.md:\d+: link `beta.md#nowhere`: leads nowhere"),
+    "label twice": (lambda: edit("book/en/beta.md", "(beta)=", "(alpha)=\n(beta)="), r"^book/en/beta.md:\d+: the label `alpha` is taken by book/en/alpha.md:\d+"),
+    "no alternative": (alpha(":alt: A dot\n", "", "en"), r"^book/en/alpha.md:\d+: the figure has no text alternative"),
+    "alternative in English": (alpha(":alt: Một chấm", ":alt: A dot"), r"^book/vi/alpha.md:\d+: the figure's text alternative is the English one"),
+    "picture missing": (alpha("dot.svg", "spot.svg", "en"), r"^book/en/alpha.md:\d+: the picture `../static/spot.svg` does not exist"),
+    "cell without alternative": (alpha("  image:\n    alt: A dot 2\n", "", "en"), r"^book/en/alpha.md:\d+: cell 5 shows a picture without"),
+    "cell's in English": (alpha("alt: Một chấm 2", "alt: A dot 2"), r"^book/vi/alpha.md:\d+: cell 5 shows a picture with the English"),
+    "long line": (alpha("sl.double(1.5)", "sl.double(1.5)" + " " * 60 + "# long", "en"), r"^book/en/alpha.md:\d+: the line has 80 columns"),
+    "skipped cell": (alpha("[nbval-ignore-output]", "[nbval-skip]", "en"), r"^book/en/alpha.md:\d+: nbval-skip"),
+    "too many vary": (stored(lambda cells: [cell.metadata.update(tags=["nbval-ignore-output"]) for cell in cells[3:5]]), r"^book/en:1: 2 of 4 cells"),
+    "nothing asserted": (stored(lambda cells: cells[6].update(source="")), r"^book/en/alpha.md:\d+: this output varies"),
+    "exercise unsolved": (alpha("{solution-start} ex-alpha", "{solution-start} ex-other", "en"), r"^book/en/alpha.md:\d+: exercise `ex-alpha` has no solution"),
+    "solution alone": (alpha(":label: ex-alpha", ":label: ex-omega", "en"), r"^book/en/alpha.md:\d+: the solution of `ex-alpha` has no exercise"),
+    "term without word": (lambda: edit("book/terms.csv", "mô hình", ""), r"^book/terms.csv:3: `model` has no word in column vi"),
+    "term twice": (lambda: edit("book/terms.csv", "模型", "权重"), r"^book/terms.csv:3: `权重` stands in line 2 too"),
+    "options broken": (alpha("  figure:\n    caption", "  figure\n    caption"), r"^book/vi/alpha.md:1: it cannot be read"),
+}
+
+
+@pytest.mark.parametrize("name", RED)
+def test_a_check_is_red(book, name):
+    change, said = RED[name]
+    change()
+    if "{ROOT}" in (text := project.source("en", "alpha").read_text("utf-8")):
+        project.source("en", "alpha").write_text(text.replace("{ROOT}", str(project.ROOT)), "utf-8")
+    found = list(checks.failures())
+    assert any(re.search(said, failure) for failure in found), "\n".join(found)
+    assert all("→" in failure or "it cannot be read" in failure for failure in found)
+
+
+def test_all_failures_are_listed_with_one_closing_line(book, capsys):
+    edit("book/terms.csv", "mô hình", "")
+    edit("book/en/index.md", "Look", "See")
+    assert __main__.main(["check"]) == 1
+    lines = capsys.readouterr().out.strip().split("\n")
+    assert len(lines) == 4 and lines[-1].startswith("make check: 3 failures, listed above")
