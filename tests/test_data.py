@@ -319,11 +319,10 @@ def test_cache_folder_of_each_system(monkeypatch, tmp_path):
 
 def test_download_once(small, serve, tmp_path, raw, capsys):
     asked = serve()
-    timeout = socket.getdefaulttimeout()
     assert is_real(small) and len(lines(capsys, tmp_path)) == 1
     assert sorted(p.name for p in raw.iterdir()) == sorted(NAMES)
     assert set(asked) == {f"/{name}.gz" for name in NAMES}
-    assert files_under(tmp_path / "tmp") == [] and socket.getdefaulttimeout() == timeout
+    assert files_under(tmp_path / "tmp") == [] and socket.getdefaulttimeout() is None
     asked.clear()
     _data._obtain.cache_clear()
     assert is_real(small) and lines(capsys, tmp_path) == [] and asked == []
@@ -341,6 +340,17 @@ def test_broken_download_leaves_nothing_behind(small, serve, tmp_path, cache, ca
     serve()  # the network is well again
     _data._obtain.cache_clear()
     assert is_real(small) and len(lines(capsys, tmp_path)) == 1
+
+
+def test_download_is_checked_by_us_too(small, serve, tmp_path, cache, monkeypatch, capsys):
+    name, data = bad(small, "altered")
+    body = gzip.compress(bytes(data), mtime=0)
+    serve(lambda asked, right: [body if asked == name + ".gz" else right])
+    monkeypatch.setattr(FashionMNIST, "resources", [  # torchvision finds nothing wrong with it
+        (gz, md5(body) if gz == name + ".gz" else right) for gz, right in FashionMNIST.resources])
+    monkeypatch.setitem(small, name, bytes(data))
+    assert _data.is_stand_in() and len(lines(capsys, tmp_path)) == 2
+    assert not (cache / "FashionMNIST").exists()
 
 
 def silence(seconds):

@@ -15,7 +15,6 @@ import subprocess
 import sys
 import unicodedata
 from importlib.metadata import distribution
-from importlib.util import find_spec
 from pathlib import Path
 
 import docutils.languages
@@ -23,12 +22,14 @@ import docutils.parsers.rst.languages
 import yaml
 from docutils import nodes
 from docutils.statemachine import StringList
+from jupyter_cache import get_cache
+from myst_nb.core.execute import ExecutionError
 from sphinx import locale
 from sphinx.application import ENV_PICKLE_FILENAME
 from sphinx.domains.std import Glossary
 from sphinx.util.docutils import SphinxDirective
 
-from booktools import project, search
+from booktools import pairs, project, search
 
 TEMPLATES = project.BOOK / "templates"
 MATHJAX = "mathjax/tex-chtml.js"  # with the fonts beside it, all that the book's equations need
@@ -50,12 +51,12 @@ def setup(app):
     app.add_directive("term-table", TermTable)
     app.connect("config-inited", translate_interface, priority=900)
     app.connect("builder-inited", write_interface_script)
+    app.connect("source-read", depend_on_notebook)
     app.connect("html-page-context", add_edition_links)
     app.connect("html-page-context", add_buttons, priority=900)
     app.connect("build-finished", remember_warnings)
     app.connect("build-finished", explain_failed_cell, priority=950)
-    if find_spec("booktools.readers"):
-        app.setup_extension("booktools.readers")
+    app.setup_extension("booktools.readers")
     if here == project.ROOT:
         app.connect("builder-inited", start_translations)
         app.connect("build-finished", finish_translations, priority=900)
@@ -103,19 +104,28 @@ def settings(edition, build):
     }
 
 
+def digest(*files):
+    return hashlib.sha1(b"".join(str(file).encode() + file.read_bytes() for file in sorted(files))).hexdigest()
+
+
 def look():
     """A fingerprint of what every page is made with: when it changes, all pages are written again."""
-    files = [Path(__file__), *TEMPLATES.rglob("*.*"), *(project.BOOK / "static").rglob("*.*")]
-    return hashlib.sha1(b"".join(file.read_bytes() for file in sorted(files))).hexdigest()
+    return digest(Path(__file__), *TEMPLATES.rglob("*.*"), *(project.BOOK / "static").rglob("*.*"))
+
+
+def fingerprint(edition, options):
+    """Of everything an edition is built from: an edition that was built from the same is not built again."""
+    shared = [project.ROOT / "_config.yml", project.ROOT / "_toc.yml", *project.BOOK.glob("*.*")]
+    tools = Path(__file__).parent.glob("*.py")
+    sources = [path for path in (project.BOOK / edition).rglob("*.*") if path.is_file()]
+    return digest(*shared, *tools, *sources) + look() + json.dumps([options, sys.version])
 
 
 def start_translations(app):
-    """Fill the cache of executed cells from the notebooks, then start the other editions' builds."""
-    build = Path(app.outdir).parent
-    if find_spec("booktools.pairs"):
-        from booktools import pairs
-
-        pairs.fill_cache(build / ".jupyter_cache")
+    """Fill the cache of executed cells from the notebooks, then start the builds of the other editions."""
+    build, cache = Path(app.outdir).parent, Path(app.config.nb_execution_cache_path)
+    pairs.fill_cache(cache)
+    get_cache(str(cache)).db  # makes the file before several processes want it
     app.translations = {}
     if app.builder.name != "html":
         return
@@ -123,20 +133,29 @@ def start_translations(app):
         "nitpicky": app.config.nitpicky,
         "warningiserror": app.warningiserror or app.keep_going,
         "keep_going": app.keep_going,
-        "freshenv": bool(app.fresh_env_used),
     }
     for edition in project.translations():
+        stamp, made = build / edition / "stamp", fingerprint(edition, options)
         (build / edition).mkdir(exist_ok=True)
+        if app.fresh_env_used or not stamp.exists() or not (Path(app.outdir) / edition).exists():
+            stamp.write_text("", "utf-8")
+        if stamp.read_text("utf-8") == made:
+            continue
+        arguments = json.dumps({**options, "freshenv": bool(app.fresh_env_used)})
         with open(build / edition / "log.txt", "w") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "booktools.editions", edition, str(build), json.dumps(options)],
+                [sys.executable, "-m", "booktools.editions", edition, str(build), arguments],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join([str(project.BOOK), *sys.path])},
+                env={
+                    **os.environ,
+                    "PYTHONPATH": os.pathsep.join([str(project.BOOK), *sys.path]),
+                    "PYTHONIOENCODING": "utf-8",
+                },
             )
         atexit.register(process.kill)
-        app.translations[edition] = process
+        app.translations[edition] = process, made
 
 
 def build_translation(edition, build, nitpicky, **options):
@@ -164,21 +183,22 @@ def build_translation(edition, build, nitpicky, **options):
 
 def finish_translations(app, error):
     """Wait for the translations; show what they had to say; a translation that failed fails the build."""
-    build = Path(app.outdir).parent
-    for edition, process in app.translations.items():
+    build, site = Path(app.outdir).parent, Path(app.outdir)
+    for edition, (process, made) in app.translations.items():
         failed = process.wait() != 0
-        log = (build / edition / "log.txt").read_text("utf-8").strip()
+        log = (build / edition / "log.txt").read_text("utf-8", errors="replace").strip()
         if log:
             print(f"\nbook/{edition}:\n{log}", file=sys.stderr)
         if failed:
             print(f"\nThe edition book/{edition} was not built: see its messages above.", file=sys.stderr)
             app.statuscode = 1
         elif not error:
-            shutil.rmtree(Path(app.outdir) / edition, ignore_errors=True)
-            shutil.copytree(build / edition / "html", Path(app.outdir) / edition)
-    if app.translations and not error:
-        copy_mathjax(Path(app.outdir) / "_static" / "mathjax")
-        for useless in Path(app.outdir).rglob("_static/**/*.map"):  # 10 MB that only the theme's makers need
+            shutil.rmtree(site / edition, ignore_errors=True)
+            shutil.copytree(build / edition / "html", site / edition)
+            (build / edition / "stamp").write_text(made, "utf-8")
+    if app.builder.name == "html" and not error:
+        copy_mathjax(site / "_static" / "mathjax")
+        for useless in site.rglob("_static/**/*.map"):  # 10 MB that only the theme's makers need
             useless.unlink()
 
 
@@ -192,6 +212,13 @@ def copy_mathjax(target):
     shutil.copy(source / Path(MATHJAX).name, target)
 
 
+def depend_on_notebook(app, page, source):
+    """A page is read again when its notebook was executed anew."""
+    notebook = Path(app.env.doc2path(page)).with_suffix(".ipynb")
+    if notebook.exists():
+        app.env.note_dependency(str(notebook))
+
+
 def remember_warnings(app, error):
     """Where warnings fail the build, the next one reads everything again: Sphinx alone would forget them and pass."""
     if app.keep_going and app._warncount:
@@ -200,8 +227,6 @@ def remember_warnings(app, error):
 
 def explain_failed_cell(app, error):
     """A cell that fails ends the build: say which one, in place of Sphinx's traceback."""
-    from myst_nb.core.execute import ExecutionError
-
     if not isinstance(error, ExecutionError):
         return
     path, cause = Path(str(error)), error.__cause__

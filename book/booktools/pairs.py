@@ -209,7 +209,7 @@ def say(line: str) -> None:
 
 
 def execute_all(sources: list[Source]) -> tuple[dict[str, list], list[str]]:
-    """Run sections, two at a time; their executed cells by page, and what went wrong."""
+    """Run sections, two at a time, those that measure time alone; their executed cells by page, and what went wrong."""
     done, problems = {}, []
     if any(map(needs_data, sources)):
         try:
@@ -226,11 +226,14 @@ def execute_all(sources: list[Source]) -> tuple[dict[str, list], list[str]]:
         except Problem as problem:
             problems.append(str(problem))
 
+    timed = [source for source in sources if any(re.search(r"\b(Timer|perf_counter|timeit)\b", cell.source) for cell in source.code)]
     workers = ThreadPoolExecutor(max_workers=2)
     try:
-        list(workers.map(run, sources))
+        list(workers.map(run, [source for source in sources if source not in timed]))
     finally:
         workers.shutdown(wait=False, cancel_futures=True)
+    for source in timed:
+        run(source)
     return done, problems
 
 
