@@ -2,6 +2,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help book test serve sync check adopt translated lock clean
 
+# One thread for each notebook and test: they run side by side, and sums come out alike on every machine.
+export OMP_NUM_THREADS := 1
+
 BIN := .venv/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 BOOKTOOLS := PYTHONPATH=book $(BIN)/python -m booktools
@@ -19,8 +22,8 @@ book: .venv/ready  ## build the three editions into _build/html
 
 test: check  ## prove the book: the fast checks, the unit tests, every cell of every notebook
 	@$(BIN)/python -c 'import softmax_lib; softmax_lib.fashion_mnist_root()'
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal tests
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile --nbval --nbval-current-env \
+	@$(BIN)/python -m pytest -q -n auto --dist loadgroup tests
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile --nbval --nbval-current-env \
 		--nbval-cell-timeout 600 --nbval-sanitize-with tests/nbval.cfg book
 	@echo "All is well: the checks, the unit tests and every cell of every notebook pass."
 
@@ -34,7 +37,7 @@ check: .venv/ready  ## the fast checks alone
 	@$(BOOKTOOLS) check
 
 adopt: .venv/ready  ## take over the edits of a notebook: make adopt NB=book/en/NAME.ipynb
-	@$(BOOKTOOLS) adopt $(NB)
+	@$(BOOKTOOLS) adopt $(NB) $(if $(FORCE),--force)
 
 translated: .venv/ready  ## record that a translation was looked at: make translated PAGE=vi/NAME
 	@$(BOOKTOOLS) translated $(PAGE)

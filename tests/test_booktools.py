@@ -274,7 +274,7 @@ def test_a_notebooks_edit_is_adopted(book, capsys):
     edit_notebook("book/vi/alpha.ipynb", "Nhìn đây.", "Nhìn kỹ.")
     before = files()
     assert __main__.main(["sync"]) == 1
-    assert "book/vi/alpha.ipynb was edited, not its .md → keep the edit: make adopt" in capsys.readouterr().out
+    assert "book/vi/alpha.ipynb:1: it was edited, not its .md → keep the edit: make adopt" in capsys.readouterr().out
     assert files() == before
     assert __main__.main(["adopt", str(book / "book/vi/alpha.ipynb")]) == 0
     text = project.source("vi", "alpha").read_text("utf-8")
@@ -288,7 +288,7 @@ def test_a_conflict_is_refused(book, capsys):
     before = files()
     for command in (["sync"], ["adopt", str(book / "book/en/beta.ipynb")]):
         assert __main__.main(command) == 1
-        assert "book/en/beta.ipynb and its .md were both edited since the last sync" in capsys.readouterr().out
+        assert "book/en/beta.ipynb:1: it and its .md were both edited since the last sync" in capsys.readouterr().out
         assert files() == before
     assert __main__.main(["adopt", "--force", str(book / "book/en/beta.ipynb")]) == 0
     assert "# Beta one" in project.source("en", "beta").read_text("utf-8")
@@ -338,6 +338,15 @@ def test_an_incomplete_translation_is_left_alone(book, no_kernel, capsys, change
     assert files() == before
 
 
+def test_a_truncated_notebook_is_named(book, capsys):
+    path = project.notebook("zh", "alpha")
+    path.write_text(path.read_text("utf-8")[:1000], "utf-8")
+    before = files()
+    assert __main__.main(["sync"]) == 1
+    assert "book/zh/alpha.ipynb:1: it cannot be read" in capsys.readouterr().out
+    assert files() == before
+
+
 @pytest.mark.parametrize("name", ["vi/nothing", "en/alpha", "alpha"])
 def test_only_translations_are_recorded(book, capsys, name):
     assert __main__.main(["translated", name]) == 1
@@ -368,7 +377,7 @@ def test_the_library_is_lazy_and_complete(book):
     [
         ("double = 3", r"book/en/beta.md:\d+: `double` is saved here and in book/en/alpha.md:\d+"),
         ("hand = 3", r"book/\S+|src/\S+: `hand` is saved here and in"),
-        ("TEN = 10\nTEN = 11", r"book/en/beta.md:\d+: `TEN` is saved here and in line \d+"),
+        ("TEN = 10\nTEN = 11", r"book/en/beta.md:\d+: `TEN` is saved here and in book/en/beta.md:\d+"),
         ("print(1)", r"a saved cell holds definitions only"),
         ("def f():\n    return unknown", r"use `unknown`, which no saved cell of the section defines or imports"),
     ],
@@ -456,7 +465,7 @@ RED = {
     "library path": (alpha("return 2 *", f"'{'{ROOT}'}'; return 2 *", "en"), r"alpha.py:1: it holds the path"),
     "saved cell broken": (alpha("def double(x):", "def double(x:", "en"), r"^book/en/alpha.md:\d+: cell 3"),
     "notebook missing": (lambda: project.notebook("vi", "beta").unlink(), r"^book/vi/beta.ipynb:1: it is missing → make sync"),
-    "notebook edited": (lambda: edit_notebook("book/vi/beta.ipynb", "# An-pha", "# x"), r"^book/vi/beta.ipynb:1 was edited, not its .md"),
+    "notebook edited": (lambda: edit_notebook("book/vi/beta.ipynb", "# An-pha", "# x"), r"^book/vi/beta.ipynb:1: it was edited, not its .md"),
     "both edited": (lambda: (edit_notebook("book/vi/beta.ipynb", "# An-pha", "# x"), edit("book/vi/beta.md", "# An-pha", "# y")), r"were both edited"),
     "source edited": (alpha("Nhìn", "Xem"), r"^book/vi/alpha.md:1: it was edited since"),
     "not canonical": (alpha("mystnb:\n  figure:", "mystnb:\n\n  figure:"), r"^book/vi/alpha.md:\d+: it is not in the form"),
@@ -504,6 +513,7 @@ RED = {
     "cell without alternative": (alpha("  image:\n    alt: A dot 2\n", "", "en"), r"^book/en/alpha.md:\d+: cell 5 shows a picture without"),
     "cell's in English": (alpha("alt: Một chấm 2", "alt: A dot 2"), r"^book/vi/alpha.md:\d+: cell 5 shows a picture with the English"),
     "long line": (alpha("sl.double(1.5)", "sl.double(1.5)" + " " * 60 + "# long", "en"), r"^book/en/alpha.md:\d+: the line has 80 columns"),
+    "hidden value": (alpha("sl.double(1.5)", "sl.double(1.5);", "en"), r"^book/en/alpha.md:\d+: `;` does not hide the value"),
     "skipped cell": (alpha("[nbval-ignore-output]", "[nbval-skip]", "en"), r"^book/en/alpha.md:\d+: nbval-skip"),
     "too many vary": (stored(lambda cells: [cell.metadata.update(tags=["nbval-ignore-output"]) for cell in cells[3:5]]), r"^book/en:1: 2 of 4 cells"),
     "nothing asserted": (stored(lambda cells: cells[6].update(source="")), r"^book/en/alpha.md:\d+: this output varies"),
@@ -511,7 +521,7 @@ RED = {
     "solution alone": (alpha(":label: ex-alpha", ":label: ex-omega", "en"), r"^book/en/alpha.md:\d+: the solution of `ex-alpha` has no exercise"),
     "term without word": (lambda: edit("book/terms.csv", "mô hình", ""), r"^book/terms.csv:3: `model` has no word in column vi"),
     "term twice": (lambda: edit("book/terms.csv", "模型", "权重"), r"^book/terms.csv:3: `权重` stands in line 2 too"),
-    "options broken": (alpha("  figure:\n    caption", "  figure\n    caption"), r"^book/vi/alpha.md:1: it cannot be read"),
+    "options broken": (alpha("  figure:\n    caption", "  figure\n    caption"), r"^book/vi/alpha.md:\d+: the options of the code-cell cannot be read → correct"),
 }
 
 
@@ -523,7 +533,7 @@ def test_a_check_is_red(book, name):
         project.source("en", "alpha").write_text(text.replace("{ROOT}", str(project.ROOT)), "utf-8")
     found = list(checks.failures())
     assert any(re.search(said, failure) for failure in found), "\n".join(found)
-    assert all("→" in failure or "it cannot be read" in failure for failure in found)
+    assert all(re.match(r"\S+:\d+: ", failure) and " → " in failure for failure in found), "\n".join(found)
 
 
 def test_all_failures_are_listed_with_one_closing_line(book, capsys):

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from . import pairs, project, sections
+from . import pairs, sections
 from .project import Problem
 
 
@@ -18,7 +18,8 @@ def sync(arguments) -> int:
     if problems:
         print(f"make sync: {len(problems)} thing{'s' * (len(problems) > 1)} to mend, listed above.")
         return 1
-    print(f"make sync: {len(changed)} files brought up to date." if changed else "make sync: everything was up to date.")
+    done = f"{len(changed)} file{'s' * (len(changed) > 1)} brought" if changed else "everything was"
+    print(f"make sync: {done} up to date.")
     return 0
 
 
@@ -33,7 +34,7 @@ def translated(arguments) -> int:
     for name in arguments.pages:
         edition, page = Path(name).with_suffix("").parts[-2:] if "/" in name else ("", name)
         sections.record_translation(edition, page)
-    print(f"Recorded: {', '.join(arguments.pages)} {'says' if len(arguments.pages) == 1 else 'say'} what the English text says now.")
+    print(f"Recorded as saying what the English text says now: {', '.join(arguments.pages)}.")
     return 0
 
 

@@ -49,7 +49,7 @@ class Page:
         return [item for item in self.items if item.kind in kinds]
 
 
-LITERAL = {"code-block", "code", "raw", "bibliography", "term-table", "tableofcontents", "toctree", "exercise-end", "solution-end"}
+LITERAL = {"code-block", "code", "raw", "bibliography", "term-table", "toctree", "exercise-end", "solution-end"}
 REFERENCES = {"ref", "numref", "eq", "doc", "term"}
 
 
@@ -109,7 +109,8 @@ def inline(tokens: list, line: int) -> Iterator[Item]:
             prose += token.content
         elif token.type == "myst_role":
             name, content = token.meta["name"], " ".join(token.content.split())
-            words, target = match.groups() if (match := re.fullmatch(r"(.*?)\s*<([^<>]+)>", content)) else (content, content)
+            match = re.fullmatch(r"(.*?)\s*<([^<>]+)>", content)
+            words, target = match.groups() if match else (content, content)
             if name.startswith("cite"):
                 for key in content.split(","):
                     yield Item("citation", key.strip(), line)
@@ -128,7 +129,11 @@ def directive(name: str, argument: str, content: str, line: int) -> Iterator[Ite
     lines, options = content.split("\n"), {}
     if lines[0].strip() == "---" and "---" in (line.strip() for line in lines[1:]):
         end = next(i for i, text in enumerate(lines[1:], 1) if text.strip() == "---")
-        options = yaml.safe_load("\n".join(lines[1:end])) or {}
+        try:
+            options = yaml.safe_load("\n".join(lines[1:end])) or {}
+        except yaml.YAMLError:
+            cure = "correct them (text that holds a colon stands in quotes)"
+            raise Problem(f"{line}: the options of the {name} cannot be read → {cure}") from None
         lines, skipped = lines[end + 1 :], end + 1
     else:
         skipped = 0
@@ -175,7 +180,13 @@ def directive(name: str, argument: str, content: str, line: int) -> Iterator[Ite
 # ---- what the editions say ------------------------------------------------------------------
 
 IN_ORDER = ("heading", "cell", "equation", "label", "figure", "exercise", "solution", "block")
-SAME_COUNT = {"formula": "the formula", "citation": "the citation of", "link": "the link to", "reference": "the reference to", "doc": "the link to"}
+SAME_COUNT = {
+    "formula": "the formula",
+    "citation": "the citation of",
+    "link": "the link to",
+    "reference": "the reference to",
+    "doc": "the link to",
+}
 
 
 def same_order(english: Page, other: Page) -> Iterator[str]:
@@ -208,7 +219,7 @@ def same_counts(english: Page, other: Page) -> Iterator[str]:
             )
         for value, number in (counts[1] - counts[0]).items():
             line = [item.line for item in other.all(kind) if item.value == value][-1]
-            yield f"{other.at(line)}: {words} `{value}` occurs {number}× more often than in English → take it out or use the English form"
+            yield f"{other.at(line)}: {words} `{value}` occurs {number}× more often than in English → take it out"
 
 
 def same_terms(english: Page, other: Page, table: list[dict]) -> Iterator[str]:
@@ -219,14 +230,16 @@ def same_terms(english: Page, other: Page, table: list[dict]) -> Iterator[str]:
     for value in wanted - marked:
         for item in english.all("term"):
             if value and word.get(item.value.casefold(), "").casefold() == value:
-                found = f"{other.at(opposite(english, item.line, other))}: the term `{item.value}` (line {item.line} of the English)"
+                place = other.at(opposite(english, item.line, other))
+                term = f"the term `{item.value}` (line {item.line} of the English)"
         if value:
-            yield f"{found} is not marked as often as there → mark it as {{term}}`{word_for(value, table, other.edition)}`"
+            mark = f"{{term}}`{word_for(value, table, other.edition)}`"
+            yield f"{place}: {term} is not marked as often as there → mark it as {mark}"
     for value in marked - wanted:
         if value not in (known.casefold() for known in word.values()):
             continue  # references_resolve says so
         line = next(item.line for item in other.all("term") if item.value.casefold() == value)
-        yield f"{other.at(line)}: the term `{value}` is marked more often than in English → take the mark off, or mark it there too"
+        yield f"{other.at(line)}: the term `{value}` is marked more often than in English → take the mark off"
 
 
 def word_for(folded: str, table: list[dict], edition: str) -> str:
@@ -239,7 +252,7 @@ def same_code(english: Page, other: Page) -> Iterator[str]:
         return
     for index, (theirs, ours) in enumerate(zip(english.source.code, other.source.code)):
         if sections.code(theirs.source) != sections.code(ours.source):
-            yield f"{other.at(other.source.line(index))}: the code of cell {index + 1} is not the English code → make sync, then translate its comments"
+            yield f"{other.source.place(index)}: the code of cell {index + 1} is not the English code → make sync"
 
 
 def alternatives_translated(english: Page, other: Page) -> Iterator[str]:
@@ -251,14 +264,15 @@ def alternatives_translated(english: Page, other: Page) -> Iterator[str]:
 def translation_current(page: Page, wanted: str) -> Iterator[str]:
     recorded = sections.split_front_matter(page.text)[0].get("translates")
     if recorded != wanted:
-        what = "no translation is recorded" if recorded is None else "the English text changed since this was translated"
+        what = "the English text changed since this was translated" if recorded else "no translation is recorded"
         yield f"{page.at(1)}: {what} → compare the texts, then make translated PAGE={page.edition}/{page.name}"
 
 
 # ---- what one page says ---------------------------------------------------------------------
 
 LEFTOVERS = re.compile(
-    r"#@tab|\[\*\*|\*\*\]|\{\.python|:(?:numref|eqref|citet|begin_tab|end_tab):|(?<![\w}]):[a-z:]+:`|\b(?:TODO|FIXME)\b|^[A-Z]+_[A-Z_]+$"
+    r"#@tab|\[\*\*|\*\*\]|\{\.python|:(?:numref|eqref|citet|begin_tab|end_tab):|(?<![\w}]):[a-z:]+:`"
+    r"|\b(?:TODO|FIXME)\b|^[A-Z]+_[A-Z_]+$"
 )
 
 
@@ -281,7 +295,8 @@ def forbidden_words(page: Page, table: list[dict]) -> Iterator[str]:
             for item in page.all("prose"):
                 for match in re.finditer(pattern, item.value, re.IGNORECASE):
                     line = item.line + item.value[: match.start()].count("\n")
-                    yield f"{page.at(line)}: “{match[0]}” is not the word for {row['en']} → write “{row[page.edition]}”"
+                    cure = f"write “{row[page.edition]}”"
+                    yield f"{page.at(line)}: “{match[0]}” is not the word for {row['en']} → {cure}"
 
 
 def exercises_solved(page: Page) -> Iterator[str]:
@@ -290,11 +305,11 @@ def exercises_solved(page: Page) -> Iterator[str]:
         if not item.value:
             yield f"{page.at(item.line)}: the exercise has no label → give it one (:label: ex-…)"
         elif item.value not in solved:
-            yield f"{page.at(item.line)}: exercise `{item.value}` has no solution → add {{solution-start}} {item.value}"
+            yield f"{page.at(item.line)}: exercise `{item.value}` has no solution → add its {{solution-start}}"
     exercises = {item.value for item in page.all("exercise")}
     for item in page.all("solution"):
         if item.value not in exercises:
-            yield f"{page.at(item.line)}: the solution of `{item.value}` has no exercise on this page → correct its label"
+            yield f"{page.at(item.line)}: the solution of `{item.value}` has no exercise here → correct its label"
 
 
 def figures_described(page: Page) -> Iterator[str]:
@@ -312,10 +327,11 @@ def references_resolve(pages: list[Page], table: list[dict]) -> Iterator[str]:
     for page in pages:
         for item in page.all("label"):
             if item.value in labels:
-                yield f"{page.at(item.line)}: the label `{item.value}` is taken by {labels[item.value]} → choose another"
+                yield f"{page.at(item.line)}: the label `{item.value}` is taken by {labels[item.value]} → change it"
             labels.setdefault(item.value, page.at(item.line))
     bibliography = project.BOOK / "references.bib"
-    keys = re.findall(r"^@\w+\{([^,\s]+)", bibliography.read_text("utf-8"), re.MULTILINE) if bibliography.exists() else []
+    entries = bibliography.read_text("utf-8") if bibliography.exists() else ""
+    keys = re.findall(r"^@\w+\{([^,\s]+)", entries, re.MULTILINE)
     names, terms = project.pages(), {row.get(page.edition, "").casefold() for page in pages[:1] for row in table}
     for page in pages:
         for item in page.items:
@@ -330,7 +346,8 @@ def references_resolve(pages: list[Page], table: list[dict]) -> Iterator[str]:
                 cure = "not in book/terms.csv → add it there, or correct the word"
             elif item.kind == "link" and not re.match(r"[a-z][a-z+.-]*:", value):
                 file, _, anchor = value.partition("#")
-                known = not file or file.removesuffix(".md") in names or (file in labels and not anchor) or (page.path.parent / file).is_file()
+                known = file in ("", *labels) or file.removesuffix(".md") in names
+                known = known or (page.path.parent / file).is_file()
                 if not known or (anchor and anchor not in labels):
                     cure = "leads nowhere → correct it"
             if cure:
@@ -346,7 +363,7 @@ def table_well_formed(path: Path, table: list[dict]) -> Iterator[str]:
             if not word:
                 yield f"{show(path)}:{number}: `{row.get('en')}` has no word in column {edition} → fill it in"
             elif word.casefold() in seen:
-                yield f"{show(path)}:{number}: `{word}` stands in line {seen[word.casefold()]} too → one line per term and word"
+                yield f"{show(path)}:{number}: `{word}` stands in line {seen[word.casefold()]} too → keep one"
             seen.setdefault(word.casefold(), number)
 
 
@@ -355,12 +372,25 @@ def code_readable(page: Page) -> Iterator[str]:
         if not sections.is_install_cell(cell):
             for inside, line in enumerate(cell.source.split("\n"), 1):
                 if len(line) > 79:
-                    yield f"{page.at(page.source.line(index, inside))}: the line has {len(line)} columns → at most 79"
-        if "nbval-skip" in cell.metadata.get("tags", []):
-            yield f"{page.at(page.source.line(index))}: nbval-skip leaves cell {index + 1} untested → nbval-ignore-output, with an assertion"
+                    yield f"{page.source.place(index, inside)}: the line has {len(line)} columns → at most 79"
+        if "nbval-skip" in sections.tags(cell):
+            yield f"{page.source.place(index)}: nbval-skip leaves the cell untested → tag it nbval-ignore-output"
+        elif cell.source.endswith(";") and "nbval-ignore-output" not in sections.tags(cell):
+            line = page.source.place(index, cell.source.count("\n") + 1)
+            yield f"{line}: `;` does not hide the value from nbval → assign it to `_`"
 
 
 # ---- library and notebooks ------------------------------------------------------------------
+
+
+def first_difference(text: str, wanted: str) -> int | None:
+    lines = enumerate(zip_longest(text.split("\n"), wanted.split("\n")), 1)
+    return next((number for number, (one, other) in lines if one != other), None)
+
+
+def cell_place(page: Page, index: int) -> str:
+    """A cell of a notebook as messages name it."""
+    return f"{show(page.path.with_suffix('.ipynb'))}:1: cell {index + 1} (line {page.source.line(index)} of the .md)"
 
 
 def library_current() -> Iterator[str]:
@@ -371,10 +401,8 @@ def library_current() -> Iterator[str]:
         yield str(problem)
         return
     for path, text in files.items():
-        there = path.read_text("utf-8").split("\n") if path.exists() else []
-        if there != text.split("\n"):
-            line = next((n for n, (a, b) in enumerate(zip_longest(there, text.split("\n")), 1) if a != b), 1)
-            yield f"{show(path)}:{line}: it is not what the sections' #@save cells say → make sync (and edit the .md, not this file)"
+        if line := first_difference(path.read_text("utf-8") if path.exists() else "", text):
+            yield f"{show(path)}:{line}: it is not what the sections' #@save cells say → edit these, then make sync"
     for path in library.stale(files):
         yield f"{show(path)}:1: no section saves this any more → make sync"
     for path, text in files.items():
@@ -389,20 +417,19 @@ def pair_in_step(page: Page, english: Page, current: str) -> Iterator[str]:
         yield f"{show(path)}:1: it is missing → make sync"
         return
     if refused := pairs.refusal(page.source):
-        yield refused.replace(show(path), f"{show(path)}:1", 1)
+        yield refused
         return
     if pairs.state(page.source) != "in step":
         yield f"{page.at(1)}: it was edited since its notebook was made → make sync"
         return
     wanted = sections.parse(page.text, page.path)
     sections.give_install_cell(wanted)
-    if wanted.text() != page.text:
-        first = next(n for n, (a, b) in enumerate(zip_longest(wanted.text().split("\n"), page.text.split("\n")), 1) if a != b)
-        yield f"{page.at(first)}: it is not in the form that make sync gives it → make sync"
+    if line := first_difference(page.text, wanted.text()):
+        yield f"{page.at(line)}: it is not in the form that make sync gives it → make sync"
     cells = pairs.code_cells(page.notebook)
     for index, cell in enumerate(cells):
         if cell.execution_count is None:
-            yield f"{show(path)}:1: cell {index + 1} (line {page.source.line(index)} of the .md) was not executed → make sync"
+            yield f"{cell_place(page, index)} was not executed → make sync"
             return
     if page.notebook.metadata.book.get("library") != current:
         yield f"{show(path)}:1: the library changed since it was executed → make sync"
@@ -416,25 +443,27 @@ def outputs_sound(english: Page) -> Iterator[str]:
     if english.notebook is None:
         return
     for index, cell in enumerate(pairs.code_cells(english.notebook)):
-        place = f"{show(english.path.with_suffix('.ipynb'))}:1: cell {index + 1} (line {english.source.line(index)} of the .md)"
-        if any(output.output_type == "error" for output in cell.outputs) and "raises-exception" not in cell.metadata.get("tags", []):
+        place = cell_place(english, index)
+        failed = any(output.output_type == "error" for output in cell.outputs)
+        if failed and "raises-exception" not in sections.tags(cell):
             yield f"{place} failed when it was executed → mend it, then make sync"
         if found := pairs.noise(cell):
             yield f"{place} shows `{found}`, which differs from computer to computer → do not show it, then make sync"
         if re.search(r"^Fashion-MNIST: |stand-in", "\n".join(map(pairs.output_text, cell.outputs)), re.MULTILINE):
-            yield f"{place} did not run on the real Fashion-MNIST, ready in the cache → have it fetched, then make sync"
+            yield f"{place} did not run on the real Fashion-MNIST → make sync where it can be had"
 
 
 def pictures_described(page: Page, english: Page) -> Iterator[str]:
     """A cell that shows a picture says in words what it shows, in the language of the edition."""
     if english.notebook is None:
         return
-    for index, (cell, executed, theirs) in enumerate(zip(page.source.code, pairs.code_cells(english.notebook), english.source.code)):
-        kinds = [kind for output in executed.outputs for kind in output.get("data", {})]
-        if not any(kind.startswith("image/") for kind in kinds) or {"remove-cell", "remove-output"} & set(cell.metadata.get("tags", [])):
+    executed = pairs.code_cells(english.notebook)
+    for index, (cell, theirs, done) in enumerate(zip(page.source.code, english.source.code, executed)):
+        shown = any(kind.startswith("image/") for output in done.outputs for kind in output.get("data", {}))
+        if not shown or {"remove-cell", "remove-output"} & set(sections.tags(cell)):
             continue
         said = sections.words_in_figure(cell)[1].strip()
-        place = f"{page.at(page.source.line(index))}: cell {index + 1} shows a picture"
+        place = f"{page.source.place(index)}: cell {index + 1} shows a picture"
         if not said:
             yield f"{place} without a text alternative → say in mystnb: image: alt: what it shows"
         elif page is not english and said == sections.words_in_figure(theirs)[1].strip():
@@ -451,15 +480,16 @@ def outputs_compared(english: list[Page]) -> Iterator[str]:
     tagged = total = 0
     for page in english:
         cells = pairs.code_cells(page.notebook) if page.notebook else []
-        varying = [cell for cell in cells if "nbval-ignore-output" in cell.metadata.get("tags", [])]
+        varying = [cell for cell in cells if "nbval-ignore-output" in sections.tags(cell)]
         total += sum(map(has_text, cells))
         tagged += sum(map(has_text, varying))
-        hidden = [cell for cell in cells if "remove-cell" in cell.metadata.get("tags", []) and "assert" in cell.source]
+        hidden = [cell for cell in cells if "remove-cell" in sections.tags(cell) and "assert" in cell.source]
         if any(map(has_text, varying)) and not hidden:
             line = next(item.line for item in page.all("cell") if "nbval-ignore-output" in item.value)
-            yield f"{page.at(line)}: this output varies and no hidden cell asserts anything about it → add one (tag remove-cell)"
+            yield f"{page.at(line)}: this output varies and no hidden cell asserts anything → add one"
     if 3 * tagged > total:
-        yield f"{show(project.BOOK)}/{project.source_edition()}:1: {tagged} of {total} cells with text output carry nbval-ignore-output → at most a third"
+        place = show(project.BOOK / project.source_edition())
+        yield f"{place}:1: {tagged} of {total} cells with text output carry nbval-ignore-output → at most a third"
 
 
 # ---- all of it ------------------------------------------------------------------------------
@@ -468,7 +498,10 @@ def outputs_compared(english: list[Page]) -> Iterator[str]:
 def load(edition: str, name: str) -> Page:
     path = project.source(edition, name)
     text = path.read_text("utf-8")
-    page = Page(edition, name, path, text, parse(text))
+    try:
+        page = Page(edition, name, path, text, parse(text))
+    except Problem as problem:
+        raise Problem(f"{show(path)}:{problem}") from None
     if name in project.sections():
         page.source = sections.parse(text, path)
         if (notebook := path.with_suffix(".ipynb")).exists():
@@ -482,13 +515,14 @@ def failures() -> Iterator[str]:
     book: dict[tuple[str, str], Page] = {}
     for edition in project.editions():
         for name in project.pages():
+            path = show(project.source(edition, name))
             if not project.source(edition, name).exists():
-                yield f"{show(project.source(edition, name))}:1: the page is missing → write it, or take it out of _toc.yml"
+                yield f"{path}:1: the page is missing → write it, or take it out of _toc.yml"
                 continue
             try:
                 book[edition, name] = load(edition, name)
-            except (Problem, yaml.YAMLError) as problem:
-                yield f"{show(project.source(edition, name))}:1: it cannot be read: {' '.join(str(problem).split())}"
+            except Problem as problem:
+                yield str(problem)
         for path in sorted((project.BOOK / edition).glob("*.*")):
             if path.suffix in (".md", ".ipynb") and path.stem not in project.pages():
                 yield f"{show(path)}:1: no page of _toc.yml has this name → add it there, or delete the file"

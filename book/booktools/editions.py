@@ -6,6 +6,7 @@ for them and puts their pages under the edition's folder of the site.
 
 import atexit
 import csv
+import fcntl
 import gettext
 import hashlib
 import json
@@ -24,6 +25,7 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from jupyter_cache import get_cache
 from myst_nb.core.execute import ExecutionError
+from myst_nb.core.execute.cache import NotebookClientCache
 from sphinx import locale
 from sphinx.application import ENV_PICKLE_FILENAME
 from sphinx.domains.std import Glossary
@@ -46,6 +48,7 @@ def setup(app):
     app.add_config_value("edition", project.source_edition(), "env")
     app.add_config_value("edition_name", "", "html")
     app.add_config_value("look", look(), "html")
+    execute_one_at_a_time()
     app.add_search_language(search.Vietnamese)
     app.add_search_language(search.Chinese)
     app.add_directive("term-table", TermTable)
@@ -124,7 +127,10 @@ def fingerprint(edition, options):
 def start_translations(app):
     """Fill the cache of executed cells from the notebooks, then start the builds of the other editions."""
     build, cache = Path(app.outdir).parent, Path(app.config.nb_execution_cache_path)
-    pairs.fill_cache(cache)
+    try:
+        pairs.fill_cache(cache)
+    except project.Problem as problem:
+        sys.exit(f"\n{problem}")
     get_cache(str(cache)).db  # makes the file before several processes want it
     app.translations = {}
     if app.builder.name != "html":
@@ -204,12 +210,26 @@ def finish_translations(app, error):
 
 def copy_mathjax(target):
     """MathJax's one script and its fonts, from the package sphinx-mathjax-offline, so that pages need no network."""
-    if target.exists():
+    script = target / Path(MATHJAX).name
+    if script.exists():
         return
     source = Path(distribution("sphinx-mathjax-offline").locate_file("sphinx-mathjax-offline/static/mathjax"))
     for part in ("output/chtml/fonts/woff-v2", "input/tex/extensions"):  # loaded when a page needs them
-        shutil.copytree(source / part, target / part)
-    shutil.copy(source / Path(MATHJAX).name, target)
+        shutil.copytree(source / part, target / part, dirs_exist_ok=True)
+    shutil.copy(source / script.name, script)
+
+
+def execute_one_at_a_time():
+    """Editions with the same code would otherwise run it, and write it to their one cache, at the same time."""
+    run = NotebookClientCache.start_client
+
+    def locked(client):
+        with open(Path(client.nb_config.execution_cache_path) / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            run(client)
+
+    if run.__name__ != "locked":
+        NotebookClientCache.start_client = locked
 
 
 def depend_on_notebook(app, page, source):
@@ -313,7 +333,7 @@ def add_buttons(app, page, template, context, doctree):
     for name in sections:
         notebook = f"{github.removeprefix('https://github.com/')}/blob/gh-pages/{folder(edition)}notebooks/{name}.ipynb"
         buttons.append(link(f"https://colab.research.google.com/github/{notebook}", "Colab",
-                            f"{_('Launch on')} Colab", "_static/images/logo_colab.png", "colab-button"))
+                            _("Launch on Colab"), "_static/images/logo_colab.png", "colab-button"))
     buttons.append({"type": "group", "tooltip": _("Download this page"), "icon": "fas fa-download",
                     "label": "download-buttons", "buttons": downloads})
     source = [link(github, _("Repository"), _("Source repository"), "fas fa-code-branch", "source-repository-button")]

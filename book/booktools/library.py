@@ -2,7 +2,9 @@
 
 import ast
 import builtins
+import copy
 import hashlib
+import re
 import symtable
 import tomllib
 from pathlib import Path
@@ -11,6 +13,7 @@ from . import project
 from .project import Problem
 from .sections import MARK, Source, is_docstring, python, read, shape
 
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
 GENERATED = "# Made by `make sync` from {}; do not edit it here."
 
 
@@ -44,8 +47,8 @@ def parse(source: Source, index: int) -> ast.Module:
     try:
         return ast.parse(python(source.code[index].source))
     except SyntaxError as error:
-        line = source.line(index, error.lineno)
-        raise Problem(f"{project.show(source.path)}:{line}: cell {index + 1}: {error.msg} → correct the code") from None
+        place = source.place(index, error.lineno)
+        raise Problem(f"{place}: cell {index + 1}: {error.msg} → correct the code") from None
 
 
 def bound_names(statement: ast.stmt) -> list[str]:
@@ -86,39 +89,39 @@ def section_imports(source: Source) -> dict[str, ast.stmt]:
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 for alias in node.names:
                     name = alias.asname or alias.name.partition(".")[0]
-                    single = ast.Import([alias]) if isinstance(node, ast.Import) else ast.ImportFrom(node.module, [alias], node.level)
+                    single = copy.copy(node)
+                    single.names = [alias]
                     imports.setdefault(name, single)
     return imports
 
 
 def written_imports(imports: list[ast.stmt]) -> str:
     """Import lines, those from one module in one line."""
-    lines: dict[tuple, list[ast.alias]] = {}
+    lines: dict[str, list[str]] = {}
     for node in imports:
-        key = ("from", node.module, node.level) if isinstance(node, ast.ImportFrom) else ("import", node.names[0].name, node.names[0].asname)
-        lines.setdefault(key, []).extend(node.names)
-    made = [ast.ImportFrom(key[1], names, key[2]) if key[0] == "from" else ast.Import(names) for key, names in lines.items()]
-    return "\n".join(ast.unparse(node) for node in made)
+        start, _, name = ast.unparse(node).rpartition("import ")
+        lines.setdefault(start or name, []).append(name)
+    return "\n".join(f"{start if start != names[0] else ''}import {', '.join(names)}" for start, names in lines.items())
 
 
-def module(source: Source) -> tuple[str, dict[str, int]] | None:
-    """The module of a section, and the line of the source that defines each of its public names."""
+def module(source: Source) -> tuple[str, dict[str, str]] | None:
+    """The module of a section, and where the source defines each of its public names."""
     bodies, names = [], {}
     for index, cell in enumerate(source.code):
         if cell.source.partition("\n")[0].strip() != MARK:
             continue
         lines = cell.source.split("\n")
         for node in parse(source, index).body:
-            line = source.line(index, node.lineno)
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 lines[node.lineno - 1 : node.end_lineno] = [None] * (node.end_lineno - node.lineno + 1)
                 continue
-            if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)) and not is_docstring(node):
-                raise Problem(f"{project.show(source.path)}:{line}: a saved cell holds definitions only → move this line to another cell")
+            place = source.place(index, node.lineno)
+            if not isinstance(node, DEFINITIONS) and not is_docstring(node):
+                raise Problem(f"{place}: a saved cell holds definitions only → move this line to another cell")
             for name in bound_names(node):
                 if name in names:
-                    raise Problem(f"{project.show(source.path)}:{line}: `{name}` is saved here and in line {names[name]} → keep one")
-                names[name] = line
+                    raise Problem(f"{place}: `{name}` is saved here and in {names[name]} → keep one")
+                names[name] = place
         bodies.append("\n".join(line for line in lines[1:] if line is not None).strip("\n"))
     if not bodies:
         return None
@@ -130,10 +133,10 @@ def module(source: Source) -> tuple[str, dict[str, int]] | None:
             f"{project.show(source.path)}: its saved cells use `{'`, `'.join(unknown)}`, which no saved cell"
             " of the section defines or imports → save that cell too, or write sl.NAME"
         )
-    title = next((line[2:].strip() for cell in source.cells for line in cell.source.split("\n") if line.startswith("# ")), source.page)
+    title = re.search(r"^# (.*)|\Z", source.cells[0].source, re.MULTILINE)[1] or source.page
     header = f'"""What the section “{title}” saves."""\n{GENERATED.format(project.show(source.path))}\n'
     parts = [header, *([written_imports(needed) + "\n"] if needed else []), "\n" + body + "\n"]
-    return "\n".join(parts), {name: line for name, line in names.items() if not name.startswith("_")}
+    return "\n".join(parts), {name: place for name, place in names.items() if not name.startswith("_")}
 
 
 # ---- the package ----------------------------------------------------------------------------
@@ -184,15 +187,15 @@ def files() -> dict[Path, str]:
 
     def offer(name: str, home: str, place: str) -> None:
         if name in homes:
-            raise Problem(f"{place}: `{name}` is saved here and in {places[name]} → keep one, or give one another name")
+            raise Problem(f"{place}: `{name}` is saved here and in {places[name]} → keep one")
         homes[name], places[name] = home, place
 
     for page in project.sections():
         source = read(project.source_edition(), page)
         if result := module(source):
             made[folder() / f"{module_name(page)}.py"], names = result
-            for name, line in names.items():
-                offer(name, f".{module_name(page)}", f"{project.show(source.path)}:{line}")
+            for name, place in names.items():
+                offer(name, f".{module_name(page)}", place)
     for path in sorted(folder().glob("_*.py")):
         if path.name != "__init__.py":
             for name in public_names(path):

@@ -13,7 +13,20 @@ import nbformat
 
 from . import library, project
 from .project import Problem
-from .sections import FRONT_MATTER, KERNEL, MARK, Source, body, digest, follow, give_install_cell, parse, plain_cell, read
+from .sections import (
+    FRONT_MATTER,
+    KERNEL,
+    MARK,
+    Source,
+    body,
+    digest,
+    follow,
+    give_install_cell,
+    parse,
+    plain_cell,
+    read,
+    tags,
+)
 
 # ---- notebooks ------------------------------------------------------------------------------
 
@@ -22,7 +35,8 @@ def read_notebook(path: Path):
     try:
         return nbformat.read(path, as_version=4)
     except Exception as error:
-        raise Problem(f"{project.show(path)} cannot be read ({type(error).__name__}) → delete it, then make sync") from None
+        why = type(error).__name__
+        raise Problem(f"{project.show(path)}:1: it cannot be read ({why}) → delete it, then make sync") from None
 
 
 def code_cells(notebook) -> list:
@@ -56,10 +70,13 @@ def refusal(source: Source) -> str | None:
     path = source.path.with_suffix(".ipynb")
     shown, how = project.show(path), state(source)
     if how == "notebook":
-        return f"{shown} was edited, not its .md → keep the edit: make adopt NB={shown}; or drop it: delete the notebook, then make sync"
+        return (
+            f"{shown}:1: it was edited, not its .md"
+            f" → keep the edit: make adopt NB={shown}; or drop it: delete the notebook, then make sync"
+        )
     if how == "conflict":
         return (
-            f"{shown} and its .md were both edited since the last sync, and differ; nothing was written"
+            f"{shown}:1: it and its .md were both edited since the last sync, and differ; nothing was written"
             f" → keep the .md: delete the notebook, then make sync; keep the notebook: make adopt NB={shown} FORCE=1"
         )
     return None
@@ -92,7 +109,8 @@ def adopt(path: Path, force: bool = False) -> None:
     path = path.resolve()
     edition, page = path.parent.name, path.stem
     if not path.exists() or path != project.notebook(edition, page).resolve():
-        raise Problem(f"{project.show(path)} is not a notebook of the book → name one, for example book/en/{(project.sections() or ['NAME'])[0]}.ipynb")
+        example = project.show(project.notebook(project.source_edition(), (project.sections() or ["NAME"])[0]))
+        raise Problem(f"{project.show(path)} is not a notebook of the book → name one, for example {example}")
     source, notebook = read(edition, page), read_notebook(path)
     how = state(source)
     if how in ("in step", "source"):
@@ -100,7 +118,7 @@ def adopt(path: Path, force: bool = False) -> None:
     if how == "conflict" and not force:
         raise Problem(refusal(source))
     if any(cell.get("attachments") for cell in notebook.cells):
-        raise Problem(f"{project.show(path)} holds a pasted picture → put it in book/static and refer to it from there")
+        raise Problem(f"{project.show(path)} holds a pasted picture → put it in book/static and refer to it")
     source.cells = [plain_cell(cell) for cell in notebook.cells]
     project.write(source.path, parse(source.text(), source.path).text())
 
@@ -153,18 +171,26 @@ def kernel_environment() -> dict:
     return {**{key: value for key, value in os.environ.items() if key != "MPLBACKEND"}, "PYTHONPATH": path}
 
 
+def mentions(source: Source, pattern: str) -> bool:
+    return any(re.search(pattern, cell.source) for cell in source.code)
+
+
 def needs_data(source: Source) -> bool:
-    return any(re.search("fashion_?mnist", cell.source, re.IGNORECASE) for cell in source.code)
+    return mentions(source, "fashion_mnist|FashionMNIST")
 
 
 def fetch_data() -> None:
     """Have Fashion-MNIST in the cache before notebooks run, so that they do so silently."""
     script = "from softmax_lib import _data; _data.fashion_mnist_root(); print(_data.is_stand_in())"
-    done = subprocess.run([sys.executable, "-c", script], env=kernel_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run([sys.executable, "-c", script], env=kernel_environment(), capture_output=True, text=True)
     if done.returncode:
-        raise Problem(f"Fashion-MNIST could not be loaded: {(done.stderr.strip() or 'no message').splitlines()[-1]} → mend that, then make sync")
+        why = (done.stderr.strip() or "no message").splitlines()[-1]
+        raise Problem(f"Fashion-MNIST could not be loaded: {why} → mend that, then make sync")
     if done.stdout.split()[-1] == "True":
-        raise Problem("only the stand-in for Fashion-MNIST is here → connect to the network or install Debian's dataset-fashion-mnist, then make sync")
+        raise Problem(
+            "only the stand-in for Fashion-MNIST is here"
+            " → connect to the network or install Debian's dataset-fashion-mnist, then make sync"
+        )
 
 
 def execute(source: Source) -> list:
@@ -187,21 +213,20 @@ def execute(source: Source) -> list:
         failed = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
     cells = code_cells(notebook)
     if failed:
-        index = next((i for i, cell in enumerate(cells) if any(o.output_type == "error" for o in cell.outputs) and "raises-exception" not in cell.metadata.get("tags", [])), None)
-        if index is None:
-            index = max((i for i, cell in enumerate(cells) if cell.execution_count or cell.outputs), default=0)
-        raise Problem(f"{where(source, index)} fails: {' '.join(failed.split())} → mend the cell, then make sync; its notebook was left as it was")
+        index = max((i for i, cell in enumerate(cells) if cell.execution_count or cell.outputs), default=0)
+        failed = " ".join(failed.split())
+        raise Problem(f"{where(source, index)} fails: {failed} → mend it; its notebook is as it was")
     for index, cell in enumerate(cells):
         cell.outputs = clean(cell.outputs)
         if found := noise(cell):
-            raise Problem(f"{where(source, index)} prints `{found}`, which differs from run to run → do not show it; its notebook was left as it was")
+            raise Problem(f"{where(source, index)} prints `{found}` → do not show it: it differs from run to run")
     return cells
 
 
 def where(source: Source, index: int) -> str:
     cell = source.code[index]
     first = next((line for line in cell.source.split("\n") if line.strip() and not line.startswith(MARK)), "")
-    return f"{project.show(source.path)}:{source.line(index)}: cell {index + 1} (`{first}`)"
+    return f"{source.place(index)}: cell {index + 1} (`{first}`)"
 
 
 def say(line: str) -> None:
@@ -226,14 +251,13 @@ def execute_all(sources: list[Source]) -> tuple[dict[str, list], list[str]]:
         except Problem as problem:
             problems.append(str(problem))
 
-    timed = [source for source in sources if any(re.search(r"\b(Timer|perf_counter|timeit)\b", cell.source) for cell in source.code)]
-    workers = ThreadPoolExecutor(max_workers=2)
-    try:
-        list(workers.map(run, [source for source in sources if source not in timed]))
-    finally:
-        workers.shutdown(wait=False, cancel_futures=True)
-    for source in timed:
-        run(source)
+    timed = [source for source in sources if mentions(source, r"\b(Timer|perf_counter|timeit)\b")]
+    for group, together in (([source for source in sources if source not in timed], 2), (timed, 1)):
+        workers = ThreadPoolExecutor(together)
+        try:
+            list(workers.map(run, group))
+        finally:
+            workers.shutdown(wait=False, cancel_futures=True)
     return done, problems
 
 
@@ -242,7 +266,7 @@ def execute_all(sources: list[Source]) -> tuple[dict[str, list], list[str]]:
 
 def ran(cells: list) -> list:
     """What decides whether stored outputs still belong to code cells: their text and tags."""
-    return [(cell.source, cell.metadata.get("tags", [])) for cell in cells]
+    return [(cell.source, tags(cell)) for cell in cells]
 
 
 def stored_outputs(source: Source) -> list | None:
@@ -327,8 +351,12 @@ def fill_cache(cache_path: str | Path) -> int:
             now[key] = digest(path.read_text("utf-8"), notebook.read_text("utf-8"))
             if known.get(key) == now[key]:
                 continue
-            source = read(edition, page)
-            if (cells := stored_outputs(source)) is None:
+            try:
+                source = read(edition, page)
+                cells = stored_outputs(source)
+            except Problem:
+                continue  # the build says what is wrong
+            if cells is None:
                 continue  # the build runs it
             from jupyter_cache import get_cache
             from jupyter_cache.base import CacheBundleIn

@@ -50,7 +50,8 @@ def repository() -> str:
 def pages() -> list[str]:
     """Every page of the book in reading order, by file name without its ending."""
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
-    return [toc["root"], *(chapter["file"] for chapter in toc["chapters"])]
+    chapters = [chapter for part in toc.get("parts", [toc]) for chapter in part["chapters"]]
+    return [toc["root"], *(chapter["file"] for chapter in chapters)]
 
 
 def is_section(page: str) -> bool:

@@ -60,6 +60,10 @@ class Source:
                 return start + inside
         return self.lines[index]
 
+    def place(self, index: int, inside: int | None = None) -> str:
+        """The same as messages name it."""
+        return f"{project.show(self.path)}:{self.line(index, inside)}"
+
     def text(self) -> str:
         """The source in its canonical form."""
         extra = {key: value for key, value in self.front.items() if key not in (*FRONT_MATTER, "jupytext")}
@@ -79,8 +83,12 @@ def split_front_matter(text: str) -> tuple[dict, str]:
 def plain_cell(cell):
     """A cell without outputs and without any metadata but what the source can hold."""
     kept = {key: cell.metadata[key] for key in ("tags", "mystnb") if cell.metadata.get(key)}
-    make = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell, "raw": nbformat.v4.new_raw_cell}
-    return make[cell.cell_type](cell.source.rstrip(), metadata=copy.deepcopy(kept))
+    make = getattr(nbformat.v4, f"new_{cell.cell_type}_cell")
+    return make(cell.source.rstrip(), metadata=copy.deepcopy(kept))
+
+
+def tags(cell) -> list[str]:
+    return cell.metadata.get("tags", [])
 
 
 def parse(text: str, path: Path) -> Source:
@@ -89,7 +97,10 @@ def parse(text: str, path: Path) -> Source:
     try:
         notebook = myst_to_notebook(text, add_source_map=True)
     except (MystMetadataParsingError, yaml.YAMLError) as error:
-        raise Problem(f"{project.show(path)}: {' '.join(str(error).split())} → correct the cell's options") from None
+        message = " ".join(str(error).split())
+        line = match[1] if (match := re.search(r"at line (\d+)", message)) else 1
+        cure = "correct the options (text that holds a colon stands in quotes)"
+        raise Problem(f"{project.show(path)}:{line}: {message} → {cure}") from None
     starts = notebook.metadata.pop("source_map")
     lines = [line for cell, line in zip(notebook.cells, starts) if cell.cell_type == "code"]
     return Source(path, split_front_matter(text)[0], [plain_cell(cell) for cell in notebook.cells], lines)
@@ -203,7 +214,8 @@ def record_translation(edition: str, page: str) -> bool:
     """Record that a translated page says what the English page says now."""
     path = project.source(edition, page)
     if not path.exists() or edition not in project.translations():
-        raise Problem(f"{edition}/{page} is not a page of a translation → say for example {project.translations()[0]}/index")
+        example = f"{project.translations()[0]}/{project.pages()[0]}"
+        raise Problem(f"{edition}/{page} is not a page of a translation → say for example {example}")
     front, text = split_front_matter(path.read_text("utf-8"))
     return project.write(path, front_matter({**front, "translates": english_hash(page)}) + text)
 
@@ -217,17 +229,16 @@ def follow(english: Source, other: Source) -> list[str]:
     if len(codes[0]) != len(codes[1]):
         first = next((i for i, (a, b) in enumerate(zip(*codes)) if a != b), min(map(len, codes)))
         raise Problem(
-            f"{project.show(other.path)}:{other.line(min(first, len(codes[1]) - 1))}: {len(codes[1])} code cells where English has"
+            f"{other.place(min(first, len(codes[1]) - 1))}: {len(codes[1])} code cells where English has"
             f" {len(codes[0])}; from cell {first + 1} on they part → add or remove cells, then make sync"
         )
     notes = []
-    for number, (cell, ours, *same) in enumerate(zip(english.code, other.code, *codes), 1):
-        if same[0] != same[1]:
+    for index, (cell, ours, theirs, before) in enumerate(zip(english.code, other.code, *codes)):
+        if theirs != before:
+            words = "".join(words_in_code(cell.source)).replace(MARK, "")
+            left = " → translate its comments and docstring again" if words else ""
+            notes.append(f"{other.place(index)}: cell {index + 1}: code replaced{left}")
             ours.source = cell.source
-            if "".join(words_in_code(cell.source)).replace(MARK, ""):
-                notes.append(f"{project.show(other.path)}:{other.line(number - 1)}: cell {number}: code replaced → translate its comments and docstring again")
-            else:
-                notes.append(f"{project.show(other.path)}:{other.line(number - 1)}: cell {number}: code replaced")
         options = copy.deepcopy(cell.metadata)
         for kind, key in (("figure", "caption"), ("image", "alt")):
             said = ours.metadata.get("mystnb", {}).get(kind, {}).get(key)
@@ -235,5 +246,3 @@ def follow(english: Source, other: Source) -> list[str]:
                 options["mystnb"][kind][key] = said
         ours.metadata = options
     return notes
-
-

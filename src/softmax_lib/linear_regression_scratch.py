@@ -18,7 +18,8 @@ def synthetic_data(w, b, num_examples):
     Explained in “Linear regression from scratch”.
     """
     if num_examples < 1:
-        raise ValueError(f'num_examples must be at least 1, not {num_examples}')
+        raise ValueError(f'num_examples must be at least 1, '
+                         f'not {num_examples}')
     X = torch.randn(num_examples, len(w))
     y = X @ w.reshape(-1, 1) + b
     return X, y + 0.01 * torch.randn(y.shape)

@@ -39,7 +39,7 @@ class Accumulator:
         self.data = [0.0] * n
 
     def add(self, *args):
-        """Add one number to each sum. Raises ValueError for too few or many."""
+        """Add a number to each sum. Raises ValueError for too few or many."""
         if len(args) != len(self.data):
             raise ValueError(f'add takes {len(self.data)} numbers, '
                              f'not {len(args)}')

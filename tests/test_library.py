@@ -1,0 +1,1177 @@
+"""What softmax_lib promises to its readers: every name of the sections that exist, by its contract.
+
+Needs only the library, pytest and hypothesis, and the images wherever they come from (the real ones or the
+stand-in); where they come from is the business of test_data.py.
+"""
+import copy
+import inspect
+import math
+import multiprocessing
+import os
+import re
+import subprocess
+import sys
+import time
+import warnings
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+import torchvision
+from hypothesis import given, settings, strategies as st
+from torch import nn
+from torch.nn import functional as F
+
+import softmax_lib as sl
+
+matplotlib.use("agg")
+
+AXES = "xlim=None, ylim=None, xscale='linear', yscale='linear'"
+FMTS = "fmts=('-', 'm--', 'g-.', 'r:')"
+SIGNATURES = {
+    "use_svg_display": "()", "set_figsize": "(figsize=(3.5, 2.5))",
+    "set_axes": "(axes, xlabel, ylabel, xlim, ylim, xscale, yscale, legend)",
+    "plot": f"(X, Y=None, xlabel=None, ylabel=None, legend=[], {AXES}, {FMTS}, figsize=(3.5, 2.5), axes=None)",
+    "Timer": "()", "Timer.start": "(self)", "Timer.stop": "(self)", "Timer.avg": "(self)", "Timer.sum": "(self)",
+    "Timer.cumsum": "(self)", "synthetic_data": "(w, b, num_examples)", "linreg": "(X, w, b)",
+    "squared_loss": "(y_hat, y)", "sgd": "(params, lr, batch_size)", "get_fashion_mnist_labels": "(labels)",
+    "show_images": "(imgs, num_rows, num_cols, titles=None, scale=1.5)", "get_dataloader_workers": "()",
+    "load_data_fashion_mnist": "(batch_size, resize=None)", "accuracy": "(y_hat, y)", "Accumulator": "(n)",
+    "Accumulator.add": "(self, *args)", "Accumulator.reset": "(self)", "evaluate_accuracy": "(net, data_iter)",
+    "train_epoch_ch3": "(net, train_iter, loss, updater)",
+    "Animator": f"(xlabel=None, ylabel=None, legend=None, {AXES}, {FMTS}, nrows=1, ncols=1, figsize=(3.5, 2.5))",
+    "Animator.add": "(self, x, y)", "train_ch3": "(net, train_iter, test_iter, loss, num_epochs, updater)",
+    "predict_ch3": "(net, test_iter, n=6)",
+}
+NEUTRAL = ("tensor reduce_sum reduce_mean exp log normal rand randn matmul reshape argmax astype size zeros ones arange "
+           "float32 numpy to").split()
+NAMES = ["plt", *NEUTRAL, *(name for name in SIGNATURES if "." not in name)]
+LABELS = "t-shirt trouser pullover dress coat sandal shirt sneaker bag".split() + ["ankle boot"]
+
+some = settings(max_examples=40, deadline=None, derandomize=True, database=None)
+
+
+def refuses(call, *words):
+    """The call raises one clear sentence in which all these words and numbers stand; returns it."""
+    with pytest.raises((ValueError, TypeError)) as caught:
+        call()
+    message = str(caught.value)
+    assert "\n" not in message and 10 < len(message) < 200
+    for word in words:
+        assert re.search(rf"(?<![\w.]){re.escape(str(word))}(?!\w)", message), f"{word!r} is not in: {message}"
+    return message
+
+
+def script(code, **environment):
+    """Run code as a plain script without a display; returns what it printed."""
+    variables = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "MPLBACKEND")}
+    done = subprocess.run([sys.executable, "-c", code], env=variables | environment, capture_output=True, text=True,
+                          timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def loader(images, labels, batch_size, shuffle=False):
+    return torch.utils.data.DataLoader(sl.ImageDataset(images, labels), batch_size, shuffle=shuffle,
+                                       collate_fn=lambda batch: batch)
+
+
+@pytest.fixture(scope="session")
+def images():
+    """The first 600 training images and their labels."""
+    X, y = sl.fashion_mnist(train=True)
+    return X[:600], y[:600]
+
+
+@pytest.fixture
+def few(images):
+    """Loaders of 500 and 100 images; the training batches are 64 but for the last."""
+    return (loader(images[0][:500], images[1][:500], 64, shuffle=True), loader(images[0][500:], images[1][500:], 64))
+
+
+@pytest.fixture(autouse=True)
+def afresh():
+    torch.manual_seed(0)
+    with matplotlib.rc_context():
+        yield
+    sl.plt.close("all")
+
+
+class Softmax:
+    """Softmax regression from scratch, as a reader would write it: overflows at a large learning rate."""
+    def __init__(self, lr=0.1):
+        self.W = torch.normal(0, 0.01, (784, 10), requires_grad=True)
+        self.b = torch.zeros(10, requires_grad=True)
+        self.lr = lr
+
+    def __call__(self, X):
+        e = torch.exp(X.reshape(-1, 784) @ self.W + self.b)
+        return e / e.sum(1, keepdim=True)
+
+    def loss(self, y_hat, y):
+        return -torch.log(y_hat[range(len(y)), y])
+
+    def update(self, batch_size):
+        sl.sgd([self.W, self.b], self.lr, batch_size)
+
+
+# -- the package ------------------------------------------------------------------------------------
+
+def test_import_is_light():
+    """One process: what is loaded when, and what the library adds to the time of `import torch`."""
+    extras = "sorted({'matplotlib', 'IPython', 'torchvision', 'PIL'} & {m.split('.')[0] for m in sys.modules})"
+    out = script(f"""if True:
+        import sys, time
+        import softmax_lib as sl
+        print({extras}, 'torch' in sys.modules)
+        times = [time.perf_counter()]
+        import torch
+        times.append(time.perf_counter())
+        print({extras})
+        for name in [name for name in list(sys.modules) if name.startswith('softmax_lib')]:
+            del sys.modules[name]
+        start = time.perf_counter()
+        import softmax_lib as sl
+        times.append(times[-1] + time.perf_counter() - start)
+        sl.sgd, sl.Timer, sl.accuracy, sl.reduce_sum, sl.Accumulator
+        sl.Timer().stop(), sl.accuracy(torch.eye(3), torch.arange(3))
+        print({extras})
+        times.append(time.perf_counter())
+        print(times[1] - times[0], times[2] - times[1], times[3] - start)
+        assert sl.plt is sys.modules['matplotlib.pyplot']
+        """).splitlines()
+    assert out[0] in ("[] False", "[] True") and out[1:3] == ["[]", "[]"]
+    torch_alone, bare, used = map(float, out[3].split())
+    assert bare <= 0.1 * torch_alone  # `import softmax_lib` costs at most 1.1 times `import torch`
+    assert used <= 0.3 * torch_alone  # and its own modules, when they are used, cost little more
+
+
+def test_names_are_there():
+    assert set(NAMES) <= set(sl.__all__) and len(set(sl.__all__)) == len(sl.__all__)
+    assert set(sl.__all__) <= set(dir(sl))
+    for name in sl.__all__:
+        assert getattr(sl, name) is getattr(sl, name) is not None
+    assert sl.plt is __import__("matplotlib.pyplot").pyplot
+
+
+def test_unknown_name():
+    with pytest.raises(AttributeError, match="softmax_lib.*no_such_name"):
+        sl.no_such_name
+    assert not hasattr(sl, "no_such_name")
+    with pytest.raises(ImportError, match="no_such_name"):
+        from softmax_lib import no_such_name  # noqa: F401
+
+
+def test_star_import_gives_all_names():
+    names = {}
+    exec("from softmax_lib import *", names)
+    assert set(NAMES) <= set(names)
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_signatures(name):
+    thing = sl
+    for part in name.split("."):
+        thing = getattr(thing, part)
+    assert str(inspect.signature(thing)) == SIGNATURES[name]
+
+
+@pytest.mark.parametrize("name", [name for name in SIGNATURES if "." not in name])
+def test_docstrings(name):
+    doc = inspect.getdoc(getattr(sl, name))
+    assert doc and doc.splitlines()[0].rstrip().endswith((".", ":"))
+    assert re.search("Explained\\s+in", doc)
+
+
+# -- bad arguments: one clear sentence, and nothing has happened --------------------------------------
+
+w2, X23 = torch.ones(2, 1), torch.ones(2, 3)
+scores, three = torch.eye(3), torch.arange(3)
+nothing = [(torch.zeros(0, 1, 28, 28), torch.zeros(0, dtype=torch.int64))]
+pictures = torch.zeros(3, 28, 28)
+
+BAD = {
+    "no examples": (lambda: sl.synthetic_data(torch.ones(2), 1.0, 0), "num_examples", 0),
+    "fewer than no examples": (lambda: sl.synthetic_data(torch.ones(2), 1.0, -7), "num_examples", -7),
+    "bias per example": (lambda: sl.synthetic_data(torch.ones(2), torch.ones(5), 10), "b", 5),
+    "features": (lambda: sl.linreg(X23, w2, 0.0), "X", "w", 3, 2),
+    "features of one example": (lambda: sl.linreg(torch.ones(3), w2, 0.0), "X", "w", 3, 2),
+    "bias per row": (lambda: sl.linreg(torch.ones(5, 2), w2, torch.ones(5)), "b", 5),
+    "bias column": (lambda: sl.linreg(torch.ones(5, 2), w2, torch.ones(5, 1)), "b", 5),
+    "bias column that would broadcast": (lambda: sl.linreg(torch.ones(1, 2), torch.ones(2, 3), torch.ones(3, 1)), "b", 3),
+    "labels too few": (lambda: sl.squared_loss(torch.ones(5, 1), torch.ones(4)), "y_hat", "y", 5, 4),
+    "one label for all": (lambda: sl.squared_loss(torch.ones(5, 1), torch.ones(1)), "y_hat", "y", 5, 1),
+    "row against matrix": (lambda: sl.squared_loss(torch.ones(5, 5), torch.ones(5)), "y_hat", "y", 25, 5),
+    "sgd, no batch": (lambda: sl.sgd([w2], 0.1, 0), "batch_size", 0, 1),
+    "sgd, negative batch": (lambda: sl.sgd([w2], 0.1, -2), "batch_size", -2, 1),
+    "sgd, no gradient": (lambda: sl.sgd([w2], 0.1, 2), "params[0]", "gradient"),
+    "plot, lengths": (lambda: sl.plot([1, 2], [1, 2, 3]), "X", "Y", 2, 3),
+    "plot, one of the curves": (lambda: sl.plot([1, 2], [[1, 2], [1, 2, 3]]), "X", "Y", 2, 3),
+    "plot, fewer Y than X": (lambda: sl.plot([[1, 2], [3, 4]], [1, 2]), "X", "Y"),
+    "plot, three X for two Y": (lambda: sl.plot([[1, 2]] * 3, [[1, 2]] * 2), "X", "Y"),
+    "label 10": (lambda: sl.get_fashion_mnist_labels([3, 10]), "labels", 10, 0, 9),
+    "label -1": (lambda: sl.get_fashion_mnist_labels(torch.tensor([-1])), "labels", -1, 0, 9),
+    "label 2.7": (lambda: sl.get_fashion_mnist_labels(torch.tensor([2.75])), "labels", 2.75, 0, 9),
+    "label -0.5": (lambda: sl.get_fashion_mnist_labels([-0.5]), "labels", -0.5, 0, 9),
+    "too many images": (lambda: sl.show_images(pictures, 1, 2), "imgs", 3, 1, 2),
+    "no rows": (lambda: sl.show_images(pictures, 0, 2), "imgs", 3, 0, 2),
+    "too few titles": (lambda: sl.show_images(pictures, 1, 3, ["a", "b"]), "titles", 2, 3),
+    "no lap": (lambda: sl.Timer().avg(), "stop()"),
+    "load, no batch": (lambda: sl.load_data_fashion_mnist(0), "batch_size", 0, 1),
+    "load, negative batch": (lambda: sl.load_data_fashion_mnist(-1), "batch_size", -1, 1),
+    "load, broken batch": (lambda: sl.load_data_fashion_mnist(2.5), "batch_size", 2.5),
+    "resize 0": (lambda: sl.load_data_fashion_mnist(8, 0), "resize", 0, 1),
+    "resize -3": (lambda: sl.load_data_fashion_mnist(8, resize=-3), "resize", -3, 1),
+    "resize 28.5": (lambda: sl.load_data_fashion_mnist(8, resize=28.5), "resize", 28.5),
+    "one column": (lambda: sl.accuracy(torch.ones(3, 1), three), "y_hat", "(3, 1)", "(b, q)"),
+    "two columns of one": (lambda: sl.accuracy(torch.ones(3, 1), torch.ones(3, 1)), "y_hat", "(3, 1)", "(b, q)"),
+    "labels in a column": (lambda: sl.accuracy(scores, three.reshape(3, 1)), "y", "(3, 1)", "(b,)"),
+    "labels one-hot": (lambda: sl.accuracy(scores, torch.eye(3)), "y", "(3, 3)"),
+    "a single label": (lambda: sl.accuracy(scores, torch.tensor(1)), "y", "(b,)"),
+    "accuracy, too few labels": (lambda: sl.accuracy(scores, three[:2]), "y", "(3, 3)", "(2,)"),
+    "classes, too few labels": (lambda: sl.accuracy(three, three[:1]), "y", "(3,)", "(1,)"),
+    "scores of three axes": (lambda: sl.accuracy(torch.ones(3, 4, 1), three), "y_hat", "(3, 4, 1)"),
+    "no columns": (lambda: sl.accuracy(torch.ones(3, 0), three), "y_hat", "(3, 0)"),
+    "label q": (lambda: sl.accuracy(scores, three + 1), "y", 0, 2, 3),
+    "label below 0": (lambda: sl.accuracy(scores, three - 1), "y", 0, 2, -1),
+    "label nan": (lambda: sl.accuracy(scores, torch.tensor([0, 1, math.nan])), "y", "nan"),
+    "add too few": (lambda: sl.Accumulator(3).add(1, 2), 3, 2),
+    "add too many": (lambda: sl.Accumulator(1).add(1, 2), 1, 2),
+    "evaluate on nothing": (lambda: sl.evaluate_accuracy(torch.flatten, []), "data_iter", "empty"),
+    "evaluate on empty batches": (lambda: sl.evaluate_accuracy(lambda X: torch.zeros(0, 10), nothing), "data_iter", "empty"),
+    "train on nothing": (lambda: sl.train_epoch_ch3(torch.flatten, [], None, None), "train_iter", "empty"),
+    "train on a spent iterator": (lambda: sl.train_epoch_ch3(torch.flatten, iter([]), None, None), "train_iter", "empty"),
+    "no epochs": (lambda: sl.train_ch3(torch.flatten, [], [], None, 0, None), "num_epochs", 0, 1),
+    "x too short": (lambda: sl.Animator().add([1], [1, 2]), "x", "y", 1, 2),
+    "x too long": (lambda: sl.Animator().add([1, 2, 3], [1, 2]), "x", "y", 3, 2),
+    "predict nothing": (lambda: sl.predict_ch3(torch.flatten, []), "test_iter", "empty"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_argument(name, capsys):
+    call, *words = BAD[name]
+    refuses(call, *words)
+    assert sl.plt.get_fignums() == []
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("n", [0, -1, 65])
+def test_predict_refuses_another_number_of_images(few, n):
+    refuses(lambda: sl.predict_ch3(Softmax(), few[1], n), "n", n, 1, 64)
+    assert sl.plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("empty", ["train_iter", "test_iter"])
+def test_train_ch3_looks_at_both_iterators_before_it_trains(few, empty, capsys):
+    model = Softmax()
+    before = model.W.detach().clone()
+    iters = dict(train_iter=few[0], test_iter=few[1]) | {empty: loader(torch.zeros(0, 28, 28), torch.zeros(0), 4)}
+    refuses(lambda: sl.train_ch3(model, **iters, loss=model.loss, num_epochs=1, updater=model.update), empty, "empty")
+    assert torch.equal(model.W, before) and model.W.grad is None
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("optimizer", [False, True])
+@pytest.mark.parametrize("bad", [torch.tensor([1, 10]), torch.tensor([[1], [2]]), torch.tensor([1, -1])])
+def test_training_on_bad_labels_moves_nothing(optimizer, bad):
+    model = Softmax()
+    before = model.W.detach().clone()
+    updater = torch.optim.SGD([model.W, model.b], 0.1) if optimizer else model.update
+    refuses(lambda: sl.train_epoch_ch3(model, [(torch.rand(2, 1, 28, 28), bad)], model.loss, updater), "y")
+    assert torch.equal(model.W, before) and model.W.grad is None
+
+
+# -- linear regression --------------------------------------------------------------------------------
+
+def test_synthetic_data():
+    w, n = torch.tensor([2, -3.4, 0.5]), 20_000
+    X, y = sl.synthetic_data(w, 4.2, n)
+    assert X.shape == (n, 3) and y.shape == (n, 1) and X.dtype == y.dtype == torch.float32
+    noise = y[:, 0] - (X @ w + 4.2)
+    sure = 5 / math.sqrt(n)  # five standard errors
+    assert X.mean(0).abs().max() < sure and (X.std(0) - 1).abs().max() < sure
+    assert torch.corrcoef(X.T).fill_diagonal_(0).abs().max() < sure
+    assert noise.mean().abs() < 0.01 * sure and abs(noise.std() / 0.01 - 1) < sure
+    assert torch.corrcoef(torch.stack([*X.T, noise]))[3, :3].abs().max() < sure
+    assert noise.unique().numel() > n // 2  # one draw for each label
+    torch.manual_seed(0)
+    assert torch.equal(sl.synthetic_data(w, 4.2, n)[1], y)
+
+
+@pytest.mark.parametrize("w, b", [(torch.ones(1), 0), (torch.ones(2), torch.ones(1)), (torch.ones(3, 1), torch.tensor(2.0))])
+def test_synthetic_data_shapes(w, b):
+    X, y = sl.synthetic_data(w, b, 1)
+    assert X.shape == (1, len(w)) and y.shape == (1, 1)
+
+
+@pytest.mark.parametrize("b", [0.5, torch.tensor(0.5), torch.tensor([0.5]), torch.tensor([[0.5]])])
+def test_linreg(b):
+    X, w = torch.arange(6.0).reshape(3, 2), torch.tensor([[2.0], [-1.0]])
+    assert torch.equal(sl.linreg(X, w, b), torch.tensor([[-0.5], [1.5], [3.5]]))
+
+
+def test_linreg_of_several_outputs():
+    X, w, b = torch.rand(4, 3), torch.rand(3, 2), torch.rand(2)
+    assert torch.allclose(sl.linreg(X, w, b), F.linear(X, w.T, b))
+
+
+@pytest.mark.parametrize("shape", [(4, 1), (4,), (1, 4), (2, 2)])
+def test_squared_loss_never_broadcasts(shape):
+    y_hat, y = torch.arange(4.0).reshape(shape), torch.full((4,), 2.0)
+    for labels in y, y.reshape(4, 1), y.reshape(1, 4):
+        loss = sl.squared_loss(y_hat, labels)
+        assert loss.shape == shape and loss.flatten().tolist() == [2.0, 0.5, 0.0, 0.5]
+
+
+def test_squared_loss_takes_labels_in_order():
+    y_hat, y = torch.arange(6.0).reshape(6, 1), torch.arange(6.0)
+    assert sl.squared_loss(y_hat, y).sum() == 0
+
+
+@pytest.mark.parametrize("wrap", [list, tuple, iter], ids=["list", "tuple", "generator"])
+def test_sgd(wrap):
+    w, b = torch.tensor([1.0, 2.0], requires_grad=True), torch.tensor(0.5, requires_grad=True)
+    places = w.data_ptr(), b.data_ptr()
+    (w.sum() * 8 + 4 * b).backward()
+    sl.sgd(wrap([w, b]), 0.25, 4)
+    assert w.tolist() == [0.5, 1.5] and b.item() == 0.25
+    assert w.grad.tolist() == [0, 0] and b.grad.item() == 0
+    assert (w.data_ptr(), b.data_ptr()) == places and w.requires_grad and w.is_leaf
+    w.sum().backward()
+    sl.sgd([w], 1, 1)
+    assert w.tolist() == [-0.5, 0.5]  # of the new gradient alone
+
+
+def test_sgd_takes_a_modules_parameters():
+    net = nn.Linear(3, 2)
+    expected = [p.detach() - 0.1 * torch.ones_like(p) / 5 for p in net.parameters()]
+    sum(p.sum() for p in net.parameters()).backward()
+    sl.sgd(net.parameters(), 0.1, 5)
+    assert all(torch.allclose(p, e) for p, e in zip(net.parameters(), expected))
+
+
+@pytest.mark.parametrize("batch_size, forgotten", [(0, False), (4, True)])
+@pytest.mark.parametrize("wrap", [list, iter])
+def test_sgd_that_refuses_moves_nothing(batch_size, forgotten, wrap):
+    w, b = torch.ones(2, requires_grad=True), torch.ones(1, requires_grad=True)
+    (w.sum() if forgotten else w.sum() + b.sum()).backward()
+    message = refuses(lambda: sl.sgd(wrap([w, b]), 0.1, batch_size))
+    assert ("params[1]" in message) == forgotten
+    assert w.tolist() == [1, 1] and b.tolist() == [1] and w.grad.tolist() == [1, 1]
+
+
+# -- plots --------------------------------------------------------------------------------------------
+
+def lines(axes):
+    return [(list(map(float, line.get_xdata())), list(map(float, line.get_ydata()))) for line in axes.lines]
+
+
+x, y1, y2 = [0.0, 1.0, 2.0], [5.0, 6.0, 4.0], [1.0, 1.0, 3.0]
+counted = [0.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize("X, Y, expected", [
+    (x, y1, [(x, y1)]),
+    (torch.tensor(x), torch.tensor(y1), [(x, y1)]),
+    (np.array(x), np.array(y1), [(x, y1)]),
+    (range(3), tuple(y1), [(x, y1)]),
+    (x, [y1, y2], [(x, y1), (x, y2)]),
+    (torch.tensor(x), [torch.tensor(y1), torch.tensor(y2)], [(x, y1), (x, y2)]),
+    (torch.tensor(x), torch.tensor([y1, y2]), [(x, y1), (x, y2)]),
+    (np.array(x), [np.array(y1), y2], [(x, y1), (x, y2)]),
+    (x, [y1], [(x, y1)]),
+    ([x], [y1, y2], [(x, y1), (x, y2)]),
+    ([x, [3.0, 4.0]], [y1, [1.0, 2.0]], [(x, y1), ([3.0, 4.0], [1.0, 2.0])]),
+    (y1, None, [(counted, y1)]),
+    (torch.tensor(y1), None, [(counted, y1)]),
+    ([y1, y2], None, [(counted, y1), (counted, y2)]),
+    ([y1, [7.0]], None, [(counted, y1), ([0.0], [7.0])]),
+    (torch.tensor([y1, y2]), None, [(counted, y1), (counted, y2)]),
+    ([torch.tensor(v) for v in y1], None, [(counted, y1)]),
+    ([], None, [([], [])]),
+    ([], [], [([], [])]),
+])
+def test_plot(X, Y, expected):
+    sl.plot(X, Y)
+    assert lines(sl.plt.gca()) == expected
+
+
+def test_plot_sets_everything():
+    sl.plot([1, 10], [[1, 2], [3, 4]], "x", "y", ["one", "two"], xlim=[1, 20], ylim=(0.5, 5), xscale="log", yscale="log",
+            figsize=(4, 3))
+    axes = sl.plt.gca()
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_xscale(), axes.get_yscale()) == ("x", "y", "log", "log")
+    assert axes.get_xlim() == (1, 20) and axes.get_ylim() == (0.5, 5)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["one", "two"]
+    assert sl.plt.gcf().get_size_inches().tolist() == [4, 3]
+    assert [line.get_linestyle() for line in axes.lines] == ["-", "--"]
+
+
+def test_plot_shows_all_of_more_curves_than_styles():
+    sl.plot(x, [[i, i, i] for i in range(9)])
+    assert [y[0] for _, y in lines(sl.plt.gca())] == list(range(9))
+
+
+def test_plot_on_given_axes():
+    figure, (left, right) = sl.plt.subplots(1, 2)
+    size = list(sl.plt.rcParams["figure.figsize"])
+    right.plot([9], [9])
+    sl.plot(x, y1, axes=left)
+    assert lines(left) == [(x, y1)] and lines(right) == [([9], [9])]
+    assert sl.plt.get_fignums() == [figure.number] and list(sl.plt.rcParams["figure.figsize"]) == size
+    sl.plot(x, y2, axes=left)
+    assert lines(left) == [(x, y2)]  # drawn afresh
+
+
+def test_plot_that_refuses_leaves_the_axes_alone():
+    axes = sl.plt.subplots()[1]
+    sl.plot(x, y1, "x", axes=axes)
+    refuses(lambda: sl.plot(x, [1, 2], axes=axes))
+    assert lines(axes) == [(x, y1)] and axes.get_xlabel() == "x"
+
+
+def test_default_arguments_are_not_shared():
+    before = str(inspect.signature(sl.plot))
+    sl.plot(x, y1, legend=["a"])
+    sl.plot(x, y2)
+    assert sl.plt.gca().get_legend() is None and str(inspect.signature(sl.plot)) == before
+
+
+def test_set_axes():
+    axes = sl.plt.subplots()[1]
+    axes.plot([1, 2], [3, 4])
+    limits = axes.get_xlim()
+    sl.set_axes(axes, None, None, None, None, "linear", "linear", None)
+    assert axes.get_legend() is None and axes.get_xlim() == limits and axes.get_xlabel() == axes.get_ylabel() == ""
+    sl.set_axes(axes, "a", "b", [0, 3], None, "linear", "log", ["c"])
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_yscale()) == ("a", "b", "log")
+    assert axes.get_xlim() == (0, 3) and axes.get_legend().get_texts()[0].get_text() == "c"
+    assert axes.xaxis.get_gridlines()[0].get_visible()
+
+
+def test_set_figsize():
+    sl.set_figsize((7, 2))
+    assert sl.plt.figure().get_size_inches().tolist() == [7, 2]
+    sl.set_figsize()
+    assert sl.plt.figure().get_size_inches().tolist() == [3.5, 2.5]
+
+
+# -- Fashion-MNIST ------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("labels", [range(10), list(range(10)), torch.arange(10), torch.arange(10.0), np.arange(10),
+                                    torch.arange(10, dtype=torch.uint8)])
+def test_labels_have_names(labels):
+    assert sl.get_fashion_mnist_labels(labels) == LABELS
+    assert sl.get_fashion_mnist_labels(labels[:0]) == []
+
+
+def test_labels_in_the_order_of_the_dataset():
+    theirs = [name.lower().split("/")[0] for name in torchvision.datasets.FashionMNIST.classes]
+    assert sl.get_fashion_mnist_labels([9, 0, 0]) == ["ankle boot", "t-shirt", "t-shirt"] == [theirs[9], theirs[0], theirs[0]]
+    assert LABELS == theirs
+
+
+def shown(axes):
+    return [np.asarray(ax.images[0].get_array()) for ax in axes if ax.images]
+
+
+def test_show_images():
+    X = torch.rand(5, 1, 8, 6)
+    axes = sl.show_images(X[:, 0], 2, 3, titles=list("abcde"))
+    assert len(axes) == 6 and axes[0].figure.get_size_inches().tolist() == [4.5, 3.0]
+    assert [ax.get_title() for ax in axes] == [*"abcde", ""]
+    assert all(not ax.axison for ax in axes)  # the empty one too
+    assert all(np.array_equal(a, b) for a, b in zip(shown(axes), X[:, 0].numpy(), strict=True))
+    assert {ax.images[0].get_cmap().name for ax in axes[:5]} == {"gray"}
+    assert axes[0].get_position().y0 > axes[3].get_position().y0 and axes[0].get_position().x0 < axes[1].get_position().x0
+    sl.plt.gcf().canvas.draw()
+
+
+def test_show_images_of_any_kind():
+    from PIL import Image
+    grey, colour = torch.rand(1, 4, 4), torch.rand(3, 4, 5)
+    with_gradient = torch.rand(4, 4, requires_grad=True)
+    kinds = [grey, colour, with_gradient, Image.new("L", (5, 4), 7), Image.new("RGB", (5, 4), (1, 2, 3)), np.zeros((4, 4)),
+             (grey[0] * 255).byte()]
+    pixels = shown(sl.show_images(kinds, 7, 1, scale=0.5))
+    assert [p.shape for p in pixels] == [(4, 4), (4, 5, 3), (4, 4), (4, 5), (4, 5, 3), (4, 4), (4, 4)]
+    assert np.array_equal(pixels[1], colour.permute(1, 2, 0)) and (pixels[3] == 7).all()
+    sl.plt.gcf().canvas.draw()
+
+
+@pytest.mark.parametrize("rows, cols", [(1, 1), (1, 3), (3, 1)])
+def test_show_images_gives_a_flat_array_of_axes(rows, cols):
+    axes = sl.show_images(torch.rand(1, 4, 4), rows, cols)
+    assert axes.shape == (rows * cols,) and len(shown(axes)) == 1
+
+
+def test_get_dataloader_workers(monkeypatch):
+    def with_cores(n):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(n)), raising=False)
+        monkeypatch.setattr(os, "cpu_count", lambda: n)
+        monkeypatch.setattr(os, "process_cpu_count", lambda: n, raising=False)
+        return sl.get_dataloader_workers()
+
+    before = multiprocessing.get_start_method(allow_none=True)
+    assert isinstance(sl.get_dataloader_workers(), int) and 0 <= sl.get_dataloader_workers() <= os.cpu_count()
+    assert multiprocessing.get_start_method(allow_none=True) == before  # asking does not decide
+    try:
+        multiprocessing.set_start_method("spawn", force=True)
+        assert sl.get_dataloader_workers() == 0
+        if "fork" in multiprocessing.get_all_start_methods():
+            multiprocessing.set_start_method("fork", force=True)
+            assert with_cores(1) <= 1 and with_cores(2) <= 2 and with_cores(3) <= 3 and 1 <= with_cores(64) <= 64
+            monkeypatch.delattr(os, "sched_getaffinity")  # as on macOS
+            assert 0 <= sl.get_dataloader_workers() <= 64
+    finally:
+        multiprocessing.set_start_method(before, force=True)
+
+
+def test_timer():
+    timer = sl.Timer()  # starts when made
+    time.sleep(0.02)
+    first = timer.stop()
+    assert 0.015 < first < 10 and timer.sum() == timer.avg() == first
+    timer.start()
+    second = timer.stop()
+    assert 0 <= second < 10
+    assert timer.sum() == pytest.approx(first + second) and timer.avg() == pytest.approx((first + second) / 2)
+    assert timer.cumsum() == pytest.approx([first, first + second])
+    assert all(isinstance(t, float) for t in [first, timer.sum(), timer.avg(), *timer.cumsum()])
+    assert sl.Timer().sum() == 0 and sl.Timer().cumsum() == []
+
+
+@pytest.fixture(scope="module")
+def fashion():
+    return sl.load_data_fashion_mnist(256)
+
+
+def test_loaders(fashion):
+    for data, n in zip(fashion, (60_000, 10_000)):
+        assert len(data) == math.ceil(n / 256) and len(data.dataset) == n
+        sizes = []
+        for X, y in data:
+            sizes.append(len(X))
+            assert X.shape == (len(y), 1, 28, 28) and y.shape == (len(X),)
+            assert X.dtype == torch.float32 and y.dtype == torch.int64
+            assert X.min() >= 0 and X.max() <= 1 and y.min() >= 0 and y.max() <= 9
+        assert sizes == [256] * (n // 256) + [n % 256]  # the last batch is kept
+    assert X.max() > 0.9
+
+
+def test_training_data_are_shuffled_anew_test_data_stay(fashion):
+    def labels(data):
+        return torch.cat([y for _, y in data])
+
+    train, test = fashion
+    stored = sl.fashion_mnist(True)[1], sl.fashion_mnist(False)[1]
+    torch.manual_seed(1)
+    first, second = labels(train), labels(train)
+    assert not torch.equal(first, second) and not torch.equal(first, stored[0])
+    assert torch.equal(first.bincount(), stored[0].bincount()) and torch.equal(second.bincount(), stored[0].bincount())
+    assert torch.equal(labels(test), stored[1]) and torch.equal(labels(test), stored[1])
+    torch.manual_seed(1)
+    again = sl.load_data_fashion_mnist(256)[0]
+    assert torch.equal(labels(again), first) and torch.equal(labels(again), second)
+
+
+def test_every_image_is_served_once_with_its_label(images):
+    X, y = images
+    served = [(i, l) for batch in loader(X, torch.arange(600), 64, shuffle=True) for i, l in zip(*batch)]
+    assert sorted(int(l) for _, l in served) == list(range(600))
+    assert all(torch.equal(i[0], X[l] / 255) for i, l in served)
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_same_as_torchvision(fashion, part):
+    train = part == "train"
+    mine = fashion[0 if train else 1].dataset
+    theirs = torchvision.datasets.FashionMNIST(sl.fashion_mnist_root(), train, torchvision.transforms.ToTensor())
+    assert len(mine) == len(theirs) and torch.equal(sl.fashion_mnist(train)[1], theirs.targets)
+    for i in [0, 1, len(mine) - 1, *torch.randint(len(mine), (300,)).tolist()]:
+        (X, y), (X0, y0) = mine[i], theirs[i]
+        assert torch.equal(X, X0) and X.dtype == X0.dtype and int(y) == y0
+
+
+def test_batches_are_copies(images):
+    X, y = next(iter(loader(*images, 8)))
+    before = images[0][:8].clone(), images[1][:8].clone()
+    X.zero_(), y.zero_()
+    assert torch.equal(images[0][:8], before[0]) and torch.equal(images[1][:8], before[1])
+
+
+@pytest.mark.parametrize("resize", [1, 14, 28, 33, 64, np.int64(32)])
+def test_resize(resize):
+    for data, size in zip(sl.load_data_fashion_mnist(50, resize=resize), (50, 50)):
+        X, y = next(iter(data))
+        assert X.shape == (size, 1, resize, resize) and X.dtype == torch.float32 and y.shape == (size,)
+        assert X.min() >= 0 and X.max() <= 1 and len(data) == len(data.dataset) // 50
+    original = next(iter(sl.load_data_fashion_mnist(50)[1]))[0]
+    if resize == 28:
+        assert torch.equal(X, original)
+    if resize >= 28:  # the same pictures, in order
+        assert (F.adaptive_avg_pool2d(X, 7) - F.adaptive_avg_pool2d(original, 7)).abs().mean() < 0.02
+
+
+@pytest.mark.parametrize("resize", [1, 2, 7, 13, 17, 26, 64])
+@pytest.mark.parametrize("colour", [0, 255])
+def test_resizing_stays_between_0_and_1(resize, colour):
+    X, _ = sl.ImageDataset(torch.full((2, 28, 28), colour, dtype=torch.uint8), torch.zeros(2), resize)[1]
+    assert X.shape == (1, resize, resize) and X.min() >= 0 and X.max() <= 1
+    assert torch.allclose(X, torch.tensor(colour / 255))
+
+
+def test_batches_are_served_at_least_8_times_faster_than_two_workers_do(fashion):
+    theirs = torchvision.datasets.FashionMNIST(sl.fashion_mnist_root(), True, torchvision.transforms.ToTensor())
+    usual = torch.utils.data.DataLoader(theirs, 256, shuffle=True, num_workers=2)
+
+    def lap(data):
+        """Seconds per batch after the first, so that the start of the workers is not held against them."""
+        batches = iter(data)
+        next(batches)
+        start = time.perf_counter()
+        for n, _ in enumerate(batches, 1):
+            pass
+        return (time.perf_counter() - start) / n
+
+    mine = [lap(fashion[0]) for _ in range(3)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that there is but one core, say
+        ordinary = lap(usual)
+    mine += [lap(fashion[0]) for _ in range(3)]
+    assert ordinary / min(mine) >= 8
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="asks Linux for the process's peak of memory")
+def test_memory():
+    sl.fashion_mnist_root()
+    grown = script("""if True:
+        import re, torch, softmax_lib as sl
+        sl.load_data_fashion_mnist
+        def memory(what):
+            return int(re.search(what + r':\\s+(\\d+) kB', open('/proc/self/status').read())[1])
+        before = memory('VmRSS')
+        train, test = sl.load_data_fashion_mnist(256)
+        for data in train, test, train:
+            for X, y in data:
+                pass
+        print((memory('VmHWM') - before) / 1000)
+        """)
+    assert float(grown) < 250
+
+
+# -- accuracy and Accumulator -------------------------------------------------------------------------
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64, torch.uint8])
+@pytest.mark.parametrize("labels", [torch.int64, torch.int32, torch.uint8, torch.float32])
+def test_accuracy_of_any_number_type(dtype, labels):
+    y_hat = torch.tensor([[1, 5, 2], [7, 0, 3], [1, 2, 3], [0, 9, 0]], dtype=dtype)
+    y = torch.tensor([1, 0, 1, 1], dtype=labels)
+    right = sl.accuracy(y_hat, y)
+    assert right == 3.0 and type(right) is float
+    assert sl.accuracy(y_hat.argmax(1), y) == sl.accuracy(y_hat.argmax(1).to(dtype), y) == 3.0
+
+
+def test_accuracy_of_little():
+    assert sl.accuracy(torch.zeros(0, 5), torch.zeros(0, dtype=torch.int64)) == 0.0
+    assert sl.accuracy(torch.zeros(0), torch.zeros(0, dtype=torch.int64)) == 0.0
+    assert sl.accuracy(torch.tensor([[0.2, 0.8]]), torch.tensor([1])) == 1.0
+    assert type(sl.accuracy(torch.zeros(0, 5), torch.zeros(0, dtype=torch.int64))) is float
+
+
+def test_accuracy_does_not_round_or_wrap():
+    assert sl.accuracy(torch.eye(300)[[256]], torch.tensor([0], dtype=torch.uint8)) == 0.0
+    assert sl.accuracy(torch.tensor([2.7, -0.5]), torch.tensor([2, 0])) == 0.0  # these are no classes
+
+
+def test_accuracy_leaves_its_arguments_alone():
+    y_hat, y = torch.rand(4, 3, requires_grad=True), torch.tensor([0, 1, 2, 0])
+    before = y_hat.detach().clone(), y.clone()
+    assert isinstance(sl.accuracy(y_hat, y), float)
+    assert torch.equal(y_hat, before[0]) and torch.equal(y, before[1])
+
+
+@some
+@given(st.integers(1, 40), st.integers(2, 12), st.integers(0, 2**31), st.booleans())
+def test_accuracy_is_what_pytorch_says(b, q, seed, ties):
+    torch.manual_seed(seed)
+    y_hat = torch.randint(0, 3, (b, q)).double() if ties else torch.randn(b, q, dtype=torch.float64)
+    y = torch.randint(q, (b,))
+    classes = y_hat.argmax(dim=1)
+    assert sl.accuracy(y_hat, y) == sl.accuracy(classes, y) == sum(c == l for c, l in zip(classes.tolist(), y.tolist()))
+
+
+@some
+@given(st.integers(1, 5).flatmap(lambda n: st.tuples(st.just(n), st.lists(
+    st.lists(st.floats(-1e9, 1e9), min_size=n, max_size=n), max_size=8))), st.booleans())
+def test_accumulator(numbers, tensors):
+    n, rows = numbers
+    sums = sl.Accumulator(n)
+    assert [sums[i] for i in range(n)] == [0.0] * n
+    for row in rows:
+        sums.add(*(torch.tensor(v, dtype=torch.float64) if tensors else v for v in row))
+    for i in range(n):
+        assert type(sums[i]) is float and sums[i] == pytest.approx(math.fsum(row[i] for row in rows), abs=1e-5)
+    sums.reset()
+    assert [sums[i] for i in range(n)] == [0.0] * n
+
+
+def test_accumulator_that_refuses_adds_nothing():
+    sums = sl.Accumulator(2)
+    sums.add(1, torch.tensor(2))
+    refuses(lambda: sums.add(1))
+    refuses(lambda: sums.add(1, 2, 3))
+    with pytest.raises((ValueError, TypeError)):
+        sums.add(1, "two")
+    assert (sums[0], sums[1], sums[-1]) == (1.0, 2.0, 2.0)
+    with pytest.raises(IndexError):
+        sums[2]
+
+
+# -- training and evaluation --------------------------------------------------------------------------
+
+class Spy(nn.Module):
+    """A classifier of 3 features that notes in which mode it is called."""
+    def __init__(self, fail=False):
+        super().__init__()
+        self.linear, self.fail, self.seen = nn.Linear(3, 4), fail, []
+
+    def forward(self, X):
+        self.seen.append((self.training, self.linear.training, torch.is_grad_enabled()))
+        if self.fail:
+            raise ZeroDivisionError
+        return self.linear(X)
+
+
+def batches(*sizes, q=4, dtype=torch.float32):
+    return [(torch.randn(n, 3, dtype=dtype), torch.randint(q, (n,))) for n in sizes]
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_evaluation_mode_and_back(training):
+    net = Spy().train(training)
+    sl.evaluate_accuracy(net, batches(2, 3))
+    assert net.seen == [(False, False, False)] * 2
+    assert net.training == net.linear.training == training and torch.is_grad_enabled()
+    assert all(p.grad is None for p in net.parameters())
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_mode_comes_back_after_failures(training):
+    net = Spy(fail=True).train(training)
+    with pytest.raises(ZeroDivisionError):
+        sl.evaluate_accuracy(net, batches(2))
+    assert net.training == training and torch.is_grad_enabled()
+    net = Spy().train(training)
+    refuses(lambda: sl.evaluate_accuracy(net, []), "data_iter")
+    assert net.training == training
+
+
+@some
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=5), st.integers(0, 2**31), st.booleans())
+def test_evaluate_accuracy_is_what_pytorch_says(sizes, seed, module):
+    torch.manual_seed(seed)
+    data = batches(*sizes, dtype=torch.float64)
+    net = nn.Linear(3, 4).double()
+    X, y = map(torch.cat, zip(*data))
+    expected = (net(X).argmax(1) == y).double().mean().item()
+    for given_data in data, iter(data), [list(pair) for pair in data]:
+        assert sl.evaluate_accuracy(net if module else lambda X: net(X), given_data) == pytest.approx(expected, rel=1e-12)
+
+
+def reference(net, data, lr):
+    """One epoch in plain PyTorch: trains net, returns (mean loss, accuracy)."""
+    losses, right = [], 0
+    for X, y in data:
+        y_hat = net(X)
+        per_example = F.cross_entropy(y_hat, y, reduction="none")
+        grads = torch.autograd.grad(per_example.mean(), list(net.parameters()))
+        with torch.no_grad():
+            for param, grad in zip(net.parameters(), grads):
+                param -= lr * grad
+        losses += per_example.tolist()
+        right += int((y_hat.argmax(1) == y).sum())
+    return math.fsum(losses) / len(losses), right / len(losses)
+
+
+LOSSES = {
+    "per example": lambda y_hat, y: F.cross_entropy(y_hat, y, reduction="none"),
+    "per example, in a column": lambda y_hat, y: F.cross_entropy(y_hat, y, reduction="none").reshape(-1, 1),
+    "mean": F.cross_entropy,
+    "module, per example": nn.CrossEntropyLoss(reduction="none"),
+    "module, mean": nn.CrossEntropyLoss(),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("optimizer", [True, False], ids=["optimizer", "function"])
+@pytest.mark.parametrize("module", [True, False], ids=["module", "plain"])
+@settings(some, max_examples=8)
+@given(sizes=st.lists(st.integers(1, 9), min_size=1, max_size=5), seed=st.integers(0, 2**31), lr=st.floats(0.01, 1))
+def test_training_is_what_pytorch_does(loss, optimizer, module, sizes, seed, lr):
+    torch.manual_seed(seed)
+    net = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 4)).double()
+    twin = copy.deepcopy(net)
+    data = batches(*sizes, dtype=torch.float64)
+    updater = (torch.optim.SGD(net.parameters(), lr) if optimizer
+               else lambda batch_size: sl.sgd(net.parameters(), lr, batch_size))
+    for _ in range(2):
+        result = sl.train_epoch_ch3(net if module else lambda X: net(X), iter(data), LOSSES[loss], updater)
+        assert result == pytest.approx(reference(twin, data, lr), rel=1e-9)
+        assert all(type(number) is float for number in result)
+    for mine, theirs in zip(net.parameters(), twin.parameters()):
+        assert torch.allclose(mine, theirs, rtol=1e-9, atol=1e-12)
+
+
+def test_the_order_of_an_optimizers_step():
+    """What lay in the gradients before does not count, and any optimizer works."""
+    net = Spy()
+    twin = copy.deepcopy(net)
+    data = batches(4, 2)
+    for p in net.parameters():
+        p.grad = torch.full_like(p, 1e6)
+    sl.train_epoch_ch3(net, data, nn.CrossEntropyLoss(), torch.optim.Adam(net.parameters(), 0.01))
+    other = torch.optim.Adam(twin.parameters(), 0.01)
+    for X, y in data:
+        other.zero_grad()
+        F.cross_entropy(twin(X), y).backward()
+        other.step()
+    assert all(torch.allclose(p, t, atol=1e-6) for p, t in zip(net.parameters(), twin.parameters()))
+
+
+def test_the_updater_gets_each_batch_size_after_backward():
+    net, sizes = Spy(), []
+
+    def updater(batch_size):
+        assert all(p.grad is not None for p in net.parameters())
+        sizes.append(batch_size)
+        net.zero_grad()
+
+    sl.train_epoch_ch3(net, batches(4, 4, 1), nn.CrossEntropyLoss(reduction="none"), updater)
+    assert sizes == [4, 4, 1] and all(type(n) is int for n in sizes)
+
+
+def test_training_happens_in_training_mode():
+    net = Spy().eval()
+    sl.train_epoch_ch3(net, batches(2), F.cross_entropy, torch.optim.SGD(net.parameters(), 0.1))
+    assert net.seen == [(True, True, True)]
+
+
+def test_train_ch3_on_images_reproducible_bit_for_bit(few, capsys):
+    def run():
+        torch.manual_seed(5)
+        model = Softmax()
+        return sl.train_ch3(model, *few, model.loss, 3, model.update), model
+
+    (first, a), (second, b) = run(), run()
+    assert first == second and torch.equal(a.W, b.W) and torch.equal(a.b, b.b)
+    loss, train_acc, test_acc = first
+    assert 0 < loss < 1.8 and 0.4 < train_acc <= 1 and 0.3 < test_acc <= 1  # it learned
+    assert sl.evaluate_accuracy(a, few[1]) == test_acc
+    assert len(capsys.readouterr().out.splitlines()) == 2 * 3  # a line per epoch
+
+
+def test_train_ch3_leaves_a_modules_mode_and_takes_one_epoch(few):
+    net = nn.Sequential(nn.Flatten(), nn.LazyLinear(10), nn.Dropout(0.1))
+    net(torch.zeros(1, 1, 28, 28))
+    result = sl.train_ch3(net, *few, nn.CrossEntropyLoss(), 1, torch.optim.SGD(net.parameters(), 0.1))
+    assert net.training and all(map(math.isfinite, result))
+
+
+def test_a_wrong_experiment_is_a_warning(few, capsys):
+    model = Softmax(lr=10)
+    with pytest.warns(UserWarning, match="(?s)loss.*learning rate") as caught:
+        loss, _, _ = sl.train_ch3(model, *few, model.loss, 3, model.update)
+    assert not math.isfinite(loss)
+    assert all("\n" not in str(one.message) and one.filename == __file__ for one in caught)
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_a_good_experiment_is_silent(few):
+    model = Softmax()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sl.train_ch3(model, *few, model.loss, 2, model.update)
+
+
+def test_predict_ch3(few, images):
+    truth = sl.get_fashion_mnist_labels(images[1][500:])
+    always_bags = lambda X: F.one_hot(torch.full((len(X),), 8), 10).float()
+    sl.predict_ch3(always_bags, few[1])
+    axes = sl.plt.gcf().axes
+    assert [ax.get_title() for ax in axes] == [f"{name}\nbag" for name in truth[:6]]
+    assert all(np.array_equal(ax.images[0].get_array(), X / 255) for ax, X in zip(axes, images[0][500:]))
+    for n in 1, 64:
+        sl.predict_ch3(always_bags, few[1], n=n)
+        assert len(sl.plt.gcf().axes) == n
+
+
+def test_predict_ch3_changes_nothing_in_a_module(few):
+    """Dropout is off, running means stay, and the mode comes back, as in evaluate_accuracy."""
+    net = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(784), dropout := nn.Dropout(0.5), nn.Linear(784, 10))
+    seen = []
+    dropout.register_forward_hook(lambda module, *_: seen.append(module.training))
+    before = copy.deepcopy(net.state_dict())
+    sl.predict_ch3(net, few[1])
+    assert seen == [False] and net.training and dropout.training
+    assert all(torch.equal(value, net.state_dict()[key]) for key, value in before.items())
+
+
+# -- live plots ---------------------------------------------------------------------------------------
+
+TRAINING = """if True:
+    import sys, torch, softmax_lib as sl
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 3))
+    data = [(torch.rand(5, 1, 2, 2), torch.randint(0, 3, (5,))) for _ in range(3)]
+    sl.train_ch3(net, data, data, torch.nn.CrossEntropyLoss(), 4, torch.optim.SGD(net.parameters(), 0.1))
+    animator = sl.Animator(xlabel='step', legend=['a'], yscale='log')
+    for i in range(9):
+        animator.add(i / 4, [float('nan'), None, -1.0])
+    print(sorted({'IPython'} & set(sys.modules)))
+    """
+
+
+@pytest.mark.parametrize("backend", [None, "TkAgg", "module://matplotlib_inline.backend_inline"])
+def test_animator_in_a_plain_script(backend):
+    out = script(TRAINING, **({"MPLBACKEND": backend} if backend else {})).splitlines()
+    number = r"-?\d+\.\d+"
+    for epoch, line in enumerate(out[:4], 1):
+        assert re.fullmatch(rf"epoch {epoch}: train loss {number} train acc {number} test acc {number}", line)
+    assert [line[:6] for line in out[4:7]] == ["step 0", "step 1", "step 2"]
+    assert out[7:] == ["[]"]  # no need of IPython
+
+
+def curves(animator):
+    return lines(animator.axes[0])
+
+
+def test_animator_collects_curves(capsys):
+    animator = sl.Animator(xlabel="epoch", ylabel="y", legend=["a", "b", "c"], xlim=[0, 3], ylim=[0, 9], yscale="log")
+    animator.add(0.5, (1, torch.tensor(2.0), None))
+    animator.add(1, [3, None, np.float32(4)])
+    animator.add(torch.tensor(2.0), torch.tensor([5.0, 6.0, 7.0]))
+    assert curves(animator) == [([0.5, 1, 2], [1, 3, 5]), ([0.5, 2], [2, 6]), ([1, 2], [4, 7])]
+    axes = animator.axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_yscale()) == ("epoch", "y", "log")
+    assert axes.get_xlim() == (0, 3) and [t.get_text() for t in axes.get_legend().get_texts()] == ["a", "b", "c"]
+    out = capsys.readouterr().out.splitlines()
+    assert len(out) == 2 and out[0].split() == "epoch 1: a 3.0000 c 4.0000".split()
+
+
+def test_animator_takes_a_number_or_several_x():
+    single, several = sl.Animator(), sl.Animator()
+    for x in range(3):
+        single.add(x, x * 2)
+        several.add([x, x + 10], [x, None if x == 1 else x])
+    assert curves(single) == [([0, 1, 2], [0, 2, 4])]
+    assert curves(several) == [([0, 1, 2], [0, 1, 2]), ([10, 12], [0, 2])]
+
+
+def test_animator_with_more_curves_than_styles_and_a_tensor_with_gradient():
+    animator = sl.Animator(fmts=("-", "--"))
+    animator.add(1, [torch.tensor(float(i), requires_grad=True) for i in range(5)])
+    animator.add(2, [None] * 5)
+    animator.add(3, [1, 2, 3, 4, 5])
+    assert [len(x) for x, _ in curves(animator)] == [2] * 5
+    animator.fig.canvas.draw()
+
+
+class Kernel:
+    """An IPython shell as a notebook's kernel has it; `sent` is what it sends to the page."""
+    def __init__(self, monkeypatch, folder, kernel=True):
+        from IPython.core.displaypub import DisplayPublisher
+        from IPython.core.interactiveshell import InteractiveShell
+        from traitlets.config import Config
+        sent = self.sent = []
+
+        class Publisher(DisplayPublisher):
+            def publish(self, data, metadata=None, *args, transient=None, update=False, **kwargs):
+                sent.append((data, (transient or {}).get("display_id"), update))
+
+        monkeypatch.setenv("IPYTHONDIR", str(folder))
+        config = Config()
+        config.HistoryManager.enabled = False
+        InteractiveShell.clear_instance()
+        self.shell = InteractiveShell.instance(config=config)
+        self.shell.display_pub = Publisher()
+        if kernel:
+            self.shell.kernel = object()
+
+    def close(self):
+        from IPython.core.interactiveshell import InteractiveShell
+        InteractiveShell.clear_instance()
+
+
+@pytest.fixture
+def notebook(monkeypatch, tmp_path):
+    kernel = Kernel(monkeypatch, tmp_path)
+    yield kernel
+    kernel.close()
+
+
+@pytest.fixture
+def terminal(monkeypatch, tmp_path):
+    kernel = Kernel(monkeypatch, tmp_path, kernel=False)
+    yield kernel
+    kernel.close()
+
+
+def test_animator_in_ipythons_terminal(terminal, capsys):
+    animator = sl.Animator(legend=["a"])
+    animator.add(1, 2)
+    assert terminal.sent == [] and len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_animator_in_a_notebook(notebook, capsys):
+    def run():
+        notebook.sent.clear()
+        torch.manual_seed(3)
+        animator = sl.Animator("epoch", legend=["a", "b"], xlim=[1, 5])
+        for i in range(5):
+            animator.add(i + 1, (torch.rand(1).item(), None if i == 2 else i))
+        return list(notebook.sent)
+
+    first, second = run(), run()
+    assert [update for _, _, update in first] == [False] + 4 * [True]  # shown once, then redrawn, once per point
+    assert first[0][1] and len({identity for _, identity, _ in first}) == 1
+    assert first[0][1] != second[0][1]
+    svg, again = first[-1][0]["image/svg+xml"], second[-1][0]["image/svg+xml"]
+    assert "<svg" in svg and svg == again  # byte for byte
+    assert "<dc:date>" not in svg and svg != first[0][0]["image/svg+xml"]
+    assert not any(key.startswith("image/png") for data, _, _ in first for key in data)
+    assert capsys.readouterr().out == "" and sl.plt.get_fignums() == []  # nothing that would be shown a second time
+
+
+def test_training_in_a_notebook(notebook, few, capsys):
+    model = Softmax(lr=10)
+    with pytest.warns(UserWarning):
+        sl.train_ch3(model, *few, model.loss, 3, model.update)
+    assert [update for _, _, update in notebook.sent] == [False, True, True]
+    assert all("<svg" in data["image/svg+xml"] for data, _, _ in notebook.sent)
+    assert capsys.readouterr().out == ""
+
+
+def test_figures_of_a_notebook_are_svg_and_always_the_same(notebook):
+    def drawn():
+        sl.plot(x, [y1, y2], "x", "y", ["a", "b"])
+        data = notebook.shell.display_formatter.format(sl.plt.gcf())[0]
+        sl.plt.close("all")
+        return data
+
+    first = drawn()
+    assert "image/svg+xml" in first and "image/png" not in first and "<dc:date>" not in first["image/svg+xml"]
+    assert drawn() == first
+
+
+# -- neutral names ------------------------------------------------------------------------------------
+
+def test_neutral_names():
+    X = sl.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    assert torch.equal(sl.reduce_sum(X, 0, keepdim=True), X.sum(0, keepdim=True)) and sl.reduce_sum(X) == 21
+    assert torch.equal(sl.reduce_sum(X, axis=1), X.sum(1))
+    assert sl.reduce_mean(X) == 3.5 and torch.equal(sl.reduce_mean(X, 1, keepdim=True), X.mean(1, keepdim=True))
+    assert torch.equal(sl.argmax(X, axis=1), torch.tensor([2, 2])) and sl.argmax(X) == 5
+    assert torch.equal(sl.reshape(X, (3, 2)), X.reshape(3, 2)) and sl.reshape(X, (-1, 6)).shape == (1, 6)
+    assert sl.astype(X, torch.int64).dtype == torch.int64 and sl.astype(sl.argmax(X, axis=1) == 2, X.dtype).sum() == 2
+    assert sl.size(X) == 6 and type(sl.size(X)) is int
+    assert torch.equal(sl.exp(sl.log(X)), torch.exp(torch.log(X))) and torch.equal(sl.matmul(X, X.T), X @ X.T)
+    assert sl.zeros((2, 3)).shape == sl.ones((2, 3)).shape == sl.rand((2, 3)).shape == sl.randn(2, 3).shape == (2, 3)
+    assert sl.normal(0, 0.01, (4, 2)).abs().max() < 0.1 and sl.arange(3, dtype=sl.float32).dtype == torch.float32
+    assert isinstance(sl.numpy(X.requires_grad_()), np.ndarray) and sl.numpy(X).tolist() == X.tolist()
+    assert sl.to(X, "cpu") is X and sl.to(X, torch.float64).dtype == torch.float64
+
+
+# -- what readers of Dive into Deep Learning type -------------------------------------------------------
+
+def test_linear_regression_as_readers_know_it():
+    import softmax_lib as d2l
+    true_w, true_b = d2l.tensor([2, -3.4]), 4.2
+    features, labels = d2l.synthetic_data(true_w, true_b, 1000)
+    d2l.set_figsize()
+    d2l.plt.scatter(d2l.numpy(features[:, 1]), d2l.numpy(labels), 1)
+
+    w = d2l.normal(0, 0.01, size=(2, 1), requires_grad=True)
+    b = d2l.zeros(1, requires_grad=True)
+    lr, num_epochs, batch_size, net, loss = 0.03, 3, 10, d2l.linreg, d2l.squared_loss
+    timer = d2l.Timer()
+    for epoch in range(num_epochs):
+        order = torch.randperm(len(features))
+        for start in range(0, len(features), batch_size):
+            rows = order[start:start + batch_size]
+            l = loss(net(features[rows], w, b), labels[rows])
+            l.sum().backward()
+            d2l.sgd([w, b], lr, batch_size)
+        with torch.no_grad():
+            train_l = loss(net(features, w, b), labels)
+    assert f"{timer.stop():.5f} sec" and float(d2l.reduce_mean(train_l)) < 1e-4
+    assert (true_w - d2l.reshape(w, true_w.shape)).abs().max() < 0.01 and (true_b - b).abs() < 0.01
+
+    module = nn.Sequential(nn.Linear(2, 1))
+    module[0].weight.data.normal_(0, 0.01)
+    trainer = torch.optim.SGD(module.parameters(), lr=0.03)
+    animator = d2l.Animator(xlabel="epoch", ylabel="loss", xlim=[0, 3], ylim=[0, 1])
+    n = 0
+    data_iter = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(features, labels), batch_size, shuffle=True)
+    for _ in range(num_epochs):
+        for X, y in data_iter:
+            l = nn.MSELoss()(module(X), y)
+            trainer.zero_grad()
+            l.backward()
+            trainer.step()
+            n += X.shape[0]
+            if n % 200 == 0:
+                animator.add(n / len(features), (d2l.squared_loss(module(features), labels).mean().item(),))
+    assert len(curves(animator)[0][0]) == 15 and (module[0].bias - true_b).abs() < 0.01
+
+
+def test_softmax_regression_as_readers_know_it(capsys):
+    import softmax_lib as d2l
+    batch_size = 256
+    train_iter, test_iter = d2l.load_data_fashion_mnist(batch_size=batch_size)
+    num_inputs, num_outputs, lr = 784, 10, 0.1
+    W = d2l.normal(0, 0.01, size=(num_inputs, num_outputs), requires_grad=True)
+    b = d2l.zeros(num_outputs, requires_grad=True)
+
+    def softmax(X):
+        X_exp = d2l.exp(X)
+        return X_exp / d2l.reduce_sum(X_exp, 1, keepdim=True)
+
+    def net(X):
+        return softmax(d2l.matmul(d2l.reshape(X, (-1, W.shape[0])), W) + b)
+
+    def cross_entropy(y_hat, y):
+        return -d2l.log(y_hat[range(len(y_hat)), y])
+
+    def accuracy(y_hat, y):
+        if len(y_hat.shape) > 1 and y_hat.shape[1] > 1:
+            y_hat = d2l.argmax(y_hat, axis=1)
+        return float(d2l.reduce_sum(d2l.astype(d2l.astype(y_hat, y.dtype) == y, y.dtype)))
+
+    def updater(batch_size):
+        return d2l.sgd([W, b], lr, batch_size)
+
+    assert d2l.evaluate_accuracy(net, test_iter) < 0.4
+    d2l.train_ch3(net, train_iter, test_iter, cross_entropy, 1, updater)
+    d2l.predict_ch3(net, test_iter)
+    assert d2l.evaluate_accuracy(net, test_iter) > 0.6
+    assert d2l.plt.gcf().axes[5].get_title().count("\n") == 1
+    metric = d2l.Accumulator(2)
+    with torch.no_grad():
+        for X, y in test_iter:
+            assert accuracy(net(X), y) == d2l.accuracy(net(X), y)
+            metric.add(accuracy(net(X), y), d2l.size(y))
+    assert metric[0] / metric[1] == d2l.evaluate_accuracy(net, test_iter)
+
+    module = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+    module.apply(lambda m: nn.init.normal_(m.weight, std=0.01) if type(m) is nn.Linear else None)
+    loss = nn.CrossEntropyLoss(reduction="none")
+    trainer = torch.optim.SGD(module.parameters(), lr=0.1)
+    d2l.train_ch3(module, train_iter, test_iter, loss, 1, trainer)
+    assert d2l.evaluate_accuracy(module, test_iter) > 0.6
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+    X, y = next(iter(d2l.load_data_fashion_mnist(18, resize=64)[0]))
+    d2l.show_images(X.reshape(18, 64, 64), 2, 9, titles=d2l.get_fashion_mnist_labels(y))
