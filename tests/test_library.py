@@ -657,7 +657,7 @@ def test_batches_are_served_at_least_8_times_faster_than_two_workers_do(fashion)
 def test_memory():
     sl.fashion_mnist_root()
     grown = script("""if True:
-        import re, torch, softmax_lib as sl
+        import re, torch, torchvision, softmax_lib as sl
         sl.load_data_fashion_mnist
         def memory(what):
             return int(re.search(what + r':\\s+(\\d+) kB', open('/proc/self/status').read())[1])

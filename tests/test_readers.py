@@ -12,6 +12,8 @@ from markdown_it import MarkdownIt
 
 from booktools import project, readers
 
+pytestmark = pytest.mark.xdist_group("readers")  # one worker, or each would build the small book
+
 PACKAGES = ["myst_nb", "sphinx_exercise", "sphinxcontrib.bibtex", "booktools.readers"]
 CONF = """
 import sys

@@ -274,9 +274,9 @@ def translate_interface(app, config):
         def gettext(self, message):
             return table.get(message) or super().gettext(message)
 
-    for catalog in ("sphinx", "booktheme"):  # the second: the theme's own
+    for catalog in ("sphinx", "booktheme", "exercise"):  # Sphinx, the theme, sphinx-exercise
         translator = Words()
-        translator.add_fallback(locale.translators["general", catalog])
+        translator.add_fallback(locale.translators.get(("general", catalog)) or gettext.NullTranslations())
         locale.translators["general", catalog] = translator
     app.translator = locale.translators["general", "sphinx"]  # the templates' own
 
