@@ -18,11 +18,11 @@ def get_fashion_mnist_labels(labels):
     """
     names = ['t-shirt', 'trouser', 'pullover', 'dress', 'coat',
              'sandal', 'shirt', 'sneaker', 'bag', 'ankle boot']
-    labels = [int(label) for label in labels]
     for label in labels:
-        if not 0 <= label < len(names):
-            raise ValueError(f'labels must be from 0 to 9, not {label}')
-    return [names[label] for label in labels]
+        if label not in range(len(names)):
+            raise ValueError('labels must be whole numbers from 0 to 9, '
+                             f'not {label}')
+    return [names[int(label)] for label in labels]
 
 
 def show_images(imgs, num_rows, num_cols, titles=None, scale=1.5):
@@ -36,10 +36,10 @@ def show_images(imgs, num_rows, num_cols, titles=None, scale=1.5):
     Explained in “Fashion-MNIST: an image classification dataset”.
     """
     if len(imgs) > num_rows * num_cols:
-        raise ValueError(f'{len(imgs)} images do not fit into a grid of '
+        raise ValueError(f'imgs: {len(imgs)} do not fit into a grid of '
                          f'{num_rows} x {num_cols}')
     if titles is not None and len(titles) < len(imgs):
-        raise ValueError(f'{len(titles)} titles for {len(imgs)} images')
+        raise ValueError(f'titles: {len(titles)} for {len(imgs)} images')
     figsize = (num_cols * scale, num_rows * scale)
     _, axes = sl.plt.subplots(num_rows, num_cols, figsize=figsize,
                               squeeze=False)
@@ -67,7 +67,8 @@ def get_dataloader_workers():
     """
     method = (multiprocessing.get_start_method(allow_none=True)
               or multiprocessing.get_all_start_methods()[0])
-    return min(4, len(os.sched_getaffinity(0))) if method == 'fork' else 0
+    forks = method == 'fork' and hasattr(os, 'sched_getaffinity')
+    return min(4, len(os.sched_getaffinity(0))) if forks else 0
 
 
 class Timer:
@@ -110,11 +111,14 @@ class ImageDataset(torch.utils.data.Dataset):
     images: uint8 (n, height, width). labels: int64 (n,). resize: None, or
     the side of the square that the images become, or (height, width).
     dataset[i] is a pair: float32 (1, height, width) in [0, 1], and a label.
+    Raises ValueError where there are not as many labels as images.
     Explained in “Fashion-MNIST: an image classification dataset”.
     """
     def __init__(self, images, labels, resize=None):
+        if len(images) != len(labels):
+            raise ValueError(f'images: {len(images)} for {len(labels)} labels')
         self.images, self.labels = images, labels
-        self.size = (resize, resize) if isinstance(resize, int) else resize
+        self.size = resize and tuple(torch.tensor(resize).expand(2).tolist())
 
     def __len__(self):
         return len(self.labels)
@@ -128,6 +132,7 @@ class ImageDataset(torch.utils.data.Dataset):
         X = self.images[indices].unsqueeze(1) / 255
         if self.size and self.size != X.shape[2:]:
             X = F.interpolate(X, self.size, mode='bilinear', antialias=True)
+            X = X.clamp(0, 1)  # rounding may leave 1.0000001
         return X, self.labels[indices]
 
 
@@ -144,10 +149,15 @@ def load_data_fashion_mnist(batch_size, resize=None):
     """
     if batch_size < 1:
         raise ValueError(f'batch_size must be at least 1, not {batch_size}')
-    if resize is not None and min(torch.tensor(resize).reshape(-1)) < 1:
-        raise ValueError(f'resize must be at least 1, not {resize}')
-    return tuple(
-        torch.utils.data.DataLoader(
+    if resize is not None:
+        sides = torch.tensor(resize)
+        if sides.is_floating_point() or sides.min() < 1:
+            raise ValueError('resize must be a whole number, at least 1, '
+                             f'not {resize}')
+
+    def loader(train):
+        return torch.utils.data.DataLoader(
             ImageDataset(*sl.fashion_mnist(train), resize), batch_size,
             shuffle=train, collate_fn=lambda batch: batch)
-        for train in (True, False))
+
+    return loader(train=True), loader(train=False)

@@ -14,12 +14,14 @@ def synthetic_data(w, b, num_examples):
     w: tensor (d,), the true weights. b: number, the true bias.
     Returns X, float (num_examples, d), drawn from N(0, 1), and
     y, float (num_examples, 1), whose noise is drawn from N(0, 0.01²).
-    Raises ValueError where num_examples is below 1.
+    Raises ValueError where num_examples is below 1 or b not one number.
     Explained in “Linear regression from scratch”.
     """
     if num_examples < 1:
         raise ValueError(f'num_examples must be at least 1, '
                          f'not {num_examples}')
+    if torch.is_tensor(b) and b.numel() != 1:
+        raise ValueError(f'b must be one number, not {b.numel()}')
     X = torch.randn(num_examples, len(w))
     y = X @ w.reshape(-1, 1) + b
     return X, y + 0.01 * torch.randn(y.shape)
@@ -52,13 +54,15 @@ def linreg(X, w, b):
 
     X: (n, d). w: (d, 1). b: a number or (1,). Returns (n, 1).
     Raises ValueError where X has not as many columns as w has rows,
-    or b more than one number per output.
+    or b is not one number for each output.
     Explained in “Linear regression from scratch”.
     """
     if X.shape[-1] != w.shape[0]:
         raise ValueError(f'X has {X.shape[-1]} features, w has {w.shape[0]}')
-    if torch.is_tensor(b) and b.numel() not in (1, w[0].numel()):
-        raise ValueError(f'b must be one number per output, not {b.numel()}')
+    q = w[0].numel()  # outputs: 1, as long as w is a single column
+    if torch.is_tensor(b) and b.shape not in [(), (1,), (q,), (1, q)]:
+        raise ValueError(f'b must be one number per output ({q}), '
+                         f'not {tuple(b.shape)}')
     return X @ w + b
 
 
@@ -71,7 +75,7 @@ def squared_loss(y_hat, y):
     Explained in “Linear regression from scratch”.
     """
     if y_hat.numel() != y.numel():
-        raise ValueError(f'{y_hat.numel()} predictions for {y.numel()} labels')
+        raise ValueError(f'y_hat has {y_hat.numel()} elements, y {y.numel()}')
     return (y_hat - y.reshape(y_hat.shape)) ** 2 / 2
 
 
@@ -82,10 +86,13 @@ def sgd(params, lr, batch_size):
     lr: learning rate. batch_size: how many examples the sum ran over.
     Each parameter moves by -lr * gradient / batch_size; then the
     gradients are set to zero. Raises ValueError where batch_size is
-    below 1 or a parameter has no gradient, and then moves nothing.
+    below 1, params is empty, or a parameter has no gradient; then
+    nothing moves.
     Explained in “Linear regression from scratch”.
     """
     params = list(params)
+    if not params:
+        raise ValueError('params holds no parameter')
     if batch_size < 1:
         raise ValueError(f'batch_size must be at least 1, not {batch_size}')
     for i, param in enumerate(params):
@@ -122,7 +129,8 @@ def plot(X, Y=None, xlabel=None, ylabel=None, legend=[], xlim=None,
 
     X, Y: a sequence of numbers (one curve) or a sequence of those (one
     per curve); one X serves all Y. Without Y, X is plotted against
-    0, 1, 2, ... The styles in fmts are used in turn.
+    0, 1, 2, ... The styles in fmts are used in turn. figsize: (width,
+    height) in inches. axes: where to draw, or None for a new figure.
     Raises ValueError where X and Y do not match.
     Explained in “Linear regression from scratch”.
     """

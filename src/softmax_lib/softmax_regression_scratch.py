@@ -2,6 +2,7 @@
 # Made by `make sync` from book/en/softmax-regression-scratch.md; do not edit it here.
 
 import math
+import operator
 import warnings
 import torch
 from torch import nn
@@ -18,16 +19,17 @@ def accuracy(y_hat, y):
     them, and for labels that are no class.
     Explained in “Softmax regression from scratch”.
     """
-    if y_hat.ndim == 2 and y_hat.shape[1] > 1:
+    scores = y_hat.ndim == 2 and y_hat.shape[1] > 1
+    if not (scores or y_hat.ndim == 1) or y_hat.shape[:1] != y.shape:
+        raise ValueError(f'y_hat must be (b, q) with q > 1, or (b,), and '
+                         f'y (b,), not {tuple(y_hat.shape)} and '
+                         f'{tuple(y.shape)}')
+    if scores:
         if len(y) and not 0 <= y.min() <= y.max() < y_hat.shape[1]:
             raise ValueError(f'y must be from 0 to {y_hat.shape[1] - 1}, not '
                              f'from {y.min()} to {y.max()}')
         y_hat = y_hat.argmax(dim=1)
-    if y_hat.ndim != 1 or y_hat.shape != y.shape:
-        raise ValueError(f'y_hat must be (b, q) with q > 1, or (b,), and '
-                         f'y (b,), not {tuple(y_hat.shape)} and '
-                         f'{tuple(y.shape)}')
-    return float((y_hat.type(y.dtype) == y).sum())
+    return float((y_hat == y).sum())
 
 
 class Accumulator:
@@ -83,6 +85,7 @@ def train_epoch_ch3(net, train_iter, loss, updater):
 
     net: a function or an nn.Module. train_iter: yields pairs X, y.
     loss(y_hat, y): one loss per example, or their mean.
+    X: (b, ...). y: labels (b,). net(X): scores (b, q).
     updater: a torch.optim.Optimizer, or a function of the batch size
     that moves the parameters by the gradient of the summed loss.
     Raises ValueError where train_iter is empty.
@@ -114,7 +117,8 @@ class Animator:
 
     In a notebook the figure is redrawn in place; elsewhere a line of
     text is printed whenever x is a whole number. Limits, scales and
-    labels as in `plot`; fmts holds one style per curve, used in turn.
+    labels as in `plot`; fmts holds styles, used in turn; figsize is
+    (width, height) in inches.
     Explained in “Softmax regression from scratch”.
     """
     def __init__(self, xlabel=None, ylabel=None, legend=None, xlim=None,
@@ -133,11 +137,14 @@ class Animator:
         """Add a point to each curve.
 
         y: a number, or one per curve, None where a curve gets no point.
-        x: a number for all of them, or one per curve.
+        x: a number for all of them, or one per curve. Raises ValueError
+        where x and y do not match.
         """
         y = list(y) if getattr(y, 'ndim', hasattr(y, '__len__')) else [y]
         x = (list(x) if getattr(x, 'ndim', hasattr(x, '__len__'))
              else [x] * len(y))
+        if len(x) != len(y):
+            raise ValueError(f'x has {len(x)} numbers, y has {len(y)}')
         self.curves += [([], []) for _ in y[len(self.curves):]]
         line = f'{self.xlabel or "x"} {x[0]:g}:'
         for i, (a, b) in enumerate(zip(x, y)):
@@ -164,6 +171,9 @@ def train_ch3(net, train_iter, test_iter, loss, num_epochs, updater):
     """
     if num_epochs < 1:
         raise ValueError(f'num_epochs must be at least 1, not {num_epochs}')
+    for name, data in ('train_iter', train_iter), ('test_iter', test_iter):
+        if operator.length_hint(data, 1) == 0:  # 1 where there is no length
+            raise ValueError(f'{name} is empty: it gives no minibatch')
     animator = Animator(xlabel='epoch', xlim=[1, max(num_epochs, 2)],
                         legend=['train loss', 'train acc', 'test acc'])
     for epoch in range(num_epochs):
@@ -189,8 +199,13 @@ def predict_ch3(net, test_iter, n=6):
         raise ValueError('test_iter is empty: it gave no minibatch')
     if not 1 <= n <= len(y):
         raise ValueError(f'n must be from 1 to {len(y)}, not {n}')
+    was_training = isinstance(net, nn.Module) and net.training
+    if was_training:
+        net.eval()
     with torch.no_grad():
         y_hat = net(X).argmax(dim=1)
+    if was_training:
+        net.train()
     trues = sl.get_fashion_mnist_labels(y[:n])
     preds = sl.get_fashion_mnist_labels(y_hat[:n])
     titles = [f'{true}\n{pred}' for true, pred in zip(trues, preds)]
