@@ -220,6 +220,12 @@ def test_sync_again_changes_nothing(book, no_kernel, capsys):
     assert capsys.readouterr().out == "make sync: everything was up to date.\n"
 
 
+def test_readme_names_the_repository(book):
+    (book / "README.md").write_text("git clone https://example.org/small\n")
+    (book / "README.vi.md").write_text("git clone https://example.org/other\n")
+    assert [failure.split(":")[0] for failure in checks.failures()] == ["README.vi.md"]
+
+
 def test_executing_again_gives_the_same_bytes(book):
     edit("book/en/alpha.md", "now = os.times().elapsed\n", "now = 1\n")  # the cell that varies
     assert __main__.main(["sync"]) == 0

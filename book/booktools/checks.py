@@ -285,6 +285,13 @@ def clean_text(path: Path, text: str) -> Iterator[str]:
             yield f"{show(path)}:{number}: `{match[0]}` is left over → write it in MyST, or take it out"
 
 
+def address_repeated() -> Iterator[str]:
+    """The texts that tell readers where to fetch the book name the repository of `_config.yml`."""
+    for path in sorted([*project.ROOT.glob("README*.md"), *project.ROOT.glob("CITATION.cff")]):
+        if project.repository() not in path.read_text("utf-8"):
+            yield f"{show(path)}:1: it does not name the repository → write {project.repository()}, or mend _config.yml"
+
+
 def forbidden_words(page: Page, table: list[dict]) -> Iterator[str]:
     """Words that the term table forbids do not occur in prose, comments or text alternatives."""
     for row in table:
@@ -533,6 +540,7 @@ def failures() -> Iterator[str]:
     yield from table_well_formed(path, table)
     yield from clean_text(path, path.read_text("utf-8"))
     yield from library_current()
+    yield from address_repeated()
 
     current = library.fingerprint()
     wanted = {name: sections.english_hash(name) for edition, name in book if edition == english_edition}
