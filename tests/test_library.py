@@ -42,7 +42,7 @@ SIGNATURES = {
     "train_epoch_ch3": "(net, train_iter, loss, updater)",
     "Animator": f"(xlabel=None, ylabel=None, legend=None, {AXES}, {FMTS}, nrows=1, ncols=1, figsize=(3.5, 2.5))",
     "Animator.add": "(self, x, y)", "train_ch3": "(net, train_iter, test_iter, loss, num_epochs, updater)",
-    "predict_ch3": "(net, test_iter, n=6)",
+    "predict_ch3": "(net, test_iter, n=6)", "load_array": "(data_arrays, batch_size, is_train=True)",
 }
 NEUTRAL = ("tensor reduce_sum reduce_mean exp log normal rand randn matmul reshape argmax astype size zeros ones arange "
            "float32 numpy to").split()
@@ -218,6 +218,9 @@ BAD = {
     "no rows": (lambda: sl.show_images(pictures, 0, 2), "imgs", 3, 0, 2),
     "too few titles": (lambda: sl.show_images(pictures, 1, 3, ["a", "b"]), "titles", 2, 3),
     "no lap": (lambda: sl.Timer().avg(), "stop()"),
+    "array, no batch": (lambda: sl.load_array((X23, X23), 0), "batch_size", 0, 1),
+    "array, rows": (lambda: sl.load_array((X23, torch.ones(5)), 4), "data_arrays", 2, 5),
+    "array, nothing": (lambda: sl.load_array((), 4), "data_arrays"),
     "load, no batch": (lambda: sl.load_data_fashion_mnist(0), "batch_size", 0, 1),
     "load, negative batch": (lambda: sl.load_data_fashion_mnist(-1), "batch_size", -1, 1),
     "load, broken batch": (lambda: sl.load_data_fashion_mnist(2.5), "batch_size", 2.5),
@@ -550,6 +553,25 @@ def test_timer():
     assert timer.cumsum() == pytest.approx([first, first + second])
     assert all(isinstance(t, float) for t in [first, timer.sum(), timer.avg(), *timer.cumsum()])
     assert sl.Timer().sum() == 0 and sl.Timer().cumsum() == []
+
+
+@pytest.mark.parametrize("n, batch_size", [(10, 4), (8, 4), (3, 5)])
+def test_load_array(n, batch_size):
+    X, y = torch.arange(2.0 * n).reshape(n, 2), torch.arange(n).reshape(n, 1)
+    data = sl.load_array((X, y), batch_size, is_train=False)
+    assert len(data) == math.ceil(n / batch_size) and [len(y) for _, y in data][-1] == (n - 1) % batch_size + 1
+    for _ in range(2):  # in order, and again from the beginning
+        served = [torch.cat(part) for part in zip(*data)]
+        assert torch.equal(served[0], X) and torch.equal(served[1], y)
+
+
+def test_load_array_shuffles_when_training():
+    X, y = torch.rand(100, 2), torch.arange(100).reshape(100, 1)
+    data = sl.load_array((X, y), 16)
+    first, second = (torch.cat([y for _, y in data]).flatten() for _ in range(2))
+    assert not torch.equal(first, second) and torch.equal(first.sort().values, torch.arange(100))
+    X_served, y_served = map(torch.cat, zip(*data))
+    assert torch.equal(X_served, X[y_served.flatten()])  # rows stay together
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ _MODULES = {
     "sgd": ".linear_regression_scratch",
     "set_axes": ".linear_regression_scratch",
     "plot": ".linear_regression_scratch",
+    "load_array": ".linear_regression_concise",
     "get_fashion_mnist_labels": ".image_classification_dataset",
     "show_images": ".image_classification_dataset",
     "get_dataloader_workers": ".image_classification_dataset",

@@ -52,7 +52,8 @@ def set_figsize(figsize=(3.5, 2.5)):
 def linreg(X, w, b):
     """The linear regression model: Xw + b.
 
-    X: (n, d). w: (d, 1). b: a number or (1,). Returns (n, 1).
+    X: (n, d). w: (d, 1), or (d, q) for q outputs. b: a number, or one
+    for each output. Returns (n, 1) or (n, q).
     Raises ValueError where X has not as many columns as w has rows,
     or b is not one number for each output.
     Explained in “Linear regression from scratch”.
