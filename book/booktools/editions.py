@@ -30,6 +30,9 @@ from sphinx import locale
 from sphinx.application import ENV_PICKLE_FILENAME
 from sphinx.domains.std import Glossary
 from sphinx.util.docutils import SphinxDirective
+from sphinxcontrib.bibtex.plugin import register_plugin
+from sphinxcontrib.bibtex.style.referencing import PersonStyle
+from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferenceStyle
 
 from booktools import pairs, project, search
 
@@ -53,6 +56,7 @@ def setup(app):
     app.add_search_language(search.Chinese)
     app.add_directive("term-table", TermTable)
     app.connect("config-inited", translate_interface, priority=900)
+    app.connect("config-inited", cite_in_words, priority=900)
     app.connect("builder-inited", write_interface_script)
     app.connect("source-read", depend_on_notebook)
     app.connect("html-page-context", add_edition_links)
@@ -279,6 +283,14 @@ def translate_interface(app, config):
         translator.add_fallback(locale.translators.get(("general", catalog)) or gettext.NullTranslations())
         locale.translators["general", catalog] = translator
     app.translator = locale.translators["general", "sphinx"]  # the templates' own
+
+
+def cite_in_words(app, config):
+    """Name the authors of a reference with the edition's “and” and “et al.”."""
+    table = words(config.edition)
+    persons = {field: table[english] for field, english in (("sep2", "and"), ("other", "et al.")) if english in table}
+    register_plugin("sphinxcontrib.bibtex.style.referencing", "edition",
+                    lambda: AuthorYearReferenceStyle(person=PersonStyle(**persons)), force=True)
 
 
 def write_interface_script(app):
