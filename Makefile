@@ -28,7 +28,7 @@ test: check  ## prove the book: the fast checks, the unit tests, every cell of e
 	@echo "All is well: the checks, the unit tests and every cell of every notebook pass."
 
 serve: book  ## look at the book on http://localhost:8000
-	@$(BIN)/python -m http.server --directory _build/html 8000
+	@$(BIN)/python -m http.server --bind localhost --directory _build/html 8000
 
 sync: .venv/ready  ## bring the library, the notebooks and the translations' code up to date
 	@$(BOOKTOOLS) sync

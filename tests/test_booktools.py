@@ -288,6 +288,36 @@ def test_a_notebooks_edit_is_adopted(book, capsys):
     assert list(checks.failures()) == []
 
 
+def test_code_edited_in_a_translations_notebook_is_refused(book, capsys):
+    edit_notebook("book/vi/alpha.ipynb", "sl.double(1.5)", "sl.double(2.5)")
+    before = files()
+    assert __main__.main(["adopt", str(book / "book/vi/alpha.ipynb")]) == 1
+    assert "has other code than book/en/alpha.md → change the code there" in capsys.readouterr().out
+    assert files() == before
+
+
+def test_replaced_cells_want_translating(book, capsys):
+    edit("book/en/alpha.md", "return 2 * math.floor(x)", "return math.floor(x) * 2  # this is not translated")
+    assert __main__.main(["sync"]) == 0
+    assert __main__.main(["translated", "vi/alpha", "zh/alpha"]) == 0
+    left = [failure for failure in checks.failures() if "is still English → translate it" in failure]
+    assert {failure.split(":")[0] for failure in left} == {"book/vi/alpha.md", "book/zh/alpha.md"}
+
+
+@pytest.mark.parametrize("name", ["_config.yml", "_toc.yml"])
+def test_broken_settings_are_named(book, capsys, name):
+    (book / name).write_text((book / name).read_text("utf-8") + "broken: [\n")
+    project.use(book)
+    assert __main__.main(["check"]) == 1
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"{name}:") and "correct the YAML there" in printed and len(printed.splitlines()) == 1
+
+
+def test_an_unreadable_page_is_one_failure(book):
+    edit("book/en/alpha.md", "caption: One dot.", "caption: One: dot.")
+    assert [failure for failure in checks.failures() if "no such label" in failure] == []
+
+
 def test_a_conflict_is_refused(book, capsys):
     edit_notebook("book/en/beta.ipynb", "# Alpha", "# Beta one")
     edit("book/en/beta.md", "# Alpha", "# Beta two")

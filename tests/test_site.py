@@ -107,9 +107,10 @@ def book(tmp_path_factory):
     return root
 
 
-def build(root):
-    """The reader's command; its exit status and all it printed."""
-    command = [Path(sys.executable).with_name("jupyter-book"), "build", ".", "-W", "-n", "--keep-going"]
+def build(root, strict=True):
+    """The reader's command, with or without the options of `make book`; its exit status and all it printed."""
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", "."]
+    command += ["-W", "-n", "--keep-going"] if strict else []
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, encoding="utf-8")
     return done.returncode, done.stdout + done.stderr
@@ -297,12 +298,35 @@ def test_failing_cell_and_broken_reference_fail_the_build(book):
     code, log = build(book)
     line = cell_text[: cell_text.index('print("solved")')].count("\n") + 1
     assert code != 0 and "Traceback" not in log
-    assert f"book/zh/two.md, line {line}: the cell below failed with NameError: name 'nothing' is not defined" in log
+    number = cell_text[: cell_text.index('print("solved")')].count("{code-cell}")
+    assert f"book/zh/two.md, line {line}, cell {number}: the cell below failed with NameError: name 'nothing' is not defined" in log
     assert "1 / nothing" in log
     cell.write_text(cell_text, "utf-8")
-    code, log = build(book)  # Sphinx alone would have forgotten the broken reference by now
+    code, log = build(book)
     assert code != 0 and "undefined label: 'nowhere'" in log and "The edition book/vi was not built" in log
     reference.write_text(reference_text, "utf-8")
+
+
+def test_what_a_lenient_build_warned_of_fails_the_strict_one(book):
+    """Sphinx alone would have forgotten the broken references by then."""
+    broken = {book / f"book/{edition}/one.md": f"nowhere-{edition}" for edition in ("en", "vi")}
+    texts = {path: path.read_text("utf-8") for path in broken}
+    for path, label in broken.items():
+        path.write_text(f"{texts[path]}\n{{ref}}`{label}`\n", "utf-8")
+    assert build(book, strict=False)[0] == 0
+    code, log = build(book)
+    assert code != 0 and all(f"undefined label: '{label}'" in log for label in broken.values())
+    for path, text in texts.items():
+        path.write_text(text, "utf-8")
+
+
+def test_unreadable_options_of_a_cell_are_named(book):
+    page = book / "book/vi/two.md"
+    text = page.read_text("utf-8")
+    page.write_text(text.replace("{code-cell} ipython3\n", "{code-cell} ipython3\n:tags: [broken\n", 1), "utf-8")
+    code, log = build(book)
+    page.write_text(text, "utf-8")
+    assert code != 0 and "Traceback" not in log and "book/vi/two.md:" in log and "correct the options" in log
 
 
 def test_missing_page_is_named(book):

@@ -255,6 +255,17 @@ def same_code(english: Page, other: Page) -> Iterator[str]:
             yield f"{other.source.place(index)}: the code of cell {index + 1} is not the English code → make sync"
 
 
+def words_translated(english: Page, other: Page) -> Iterator[str]:
+    """Comments and docstrings of several words are not the English ones, as a cell that sync has replaced has them."""
+    if not (english.source and other.source):
+        return
+    for index, (theirs, ours) in enumerate(zip(english.source.code, other.source.code)):
+        left = set(sections.words_in_code(theirs.source)) & set(sections.words_in_code(ours.source))
+        for words in sorted(text for text in left if len(re.findall(r"[A-Za-z]{2,}", text)) > 2):
+            first = words.strip().split("\n")[0]
+            yield f"{other.source.place(index)}: “{first}” is still English → translate it"
+
+
 def alternatives_translated(english: Page, other: Page) -> Iterator[str]:
     for theirs, ours in zip(english.all("alternative"), other.all("alternative")):
         if ours.value and theirs.value == ours.value:
@@ -520,6 +531,7 @@ def failures() -> Iterator[str]:
     """Every failure of every check."""
     english_edition = project.source_edition()
     book: dict[tuple[str, str], Page] = {}
+    unreadable = set()  # editions whose labels are not all known
     for edition in project.editions():
         for name in project.pages():
             path = show(project.source(edition, name))
@@ -529,6 +541,7 @@ def failures() -> Iterator[str]:
             try:
                 book[edition, name] = load(edition, name)
             except Problem as problem:
+                unreadable.add(edition)
                 yield str(problem)
         for path in sorted((project.BOOK / edition).glob("*.*")):
             if path.suffix in (".md", ".ipynb") and path.stem not in project.pages():
@@ -561,11 +574,12 @@ def failures() -> Iterator[str]:
             continue
         yield from same_order(english, page)
         yield from same_code(english, page)
+        yield from words_translated(english, page)
         yield from same_counts(english, page)
         yield from same_terms(english, page, table)
         yield from alternatives_translated(english, page)
         yield from translation_current(page, wanted[page.name])
-    for edition in project.editions():
+    for edition in [name for name in project.editions() if name not in unreadable]:
         yield from references_resolve([page for page in book.values() if page.edition == edition], table)
     yield from outputs_compared([page for page in book.values() if page.edition == english_edition and page.source])
 

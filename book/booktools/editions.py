@@ -34,7 +34,7 @@ from sphinxcontrib.bibtex.plugin import register_plugin
 from sphinxcontrib.bibtex.style.referencing import PersonStyle
 from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferenceStyle
 
-from booktools import pairs, project, search
+from booktools import pairs, project, search, sections
 
 TEMPLATES = project.BOOK / "templates"
 MATHJAX = "mathjax/tex-chtml.js"  # with the fonts beside it, all that the book's equations need
@@ -75,7 +75,10 @@ def setup(app):
 
 def begin(app):
     """Turn the build of the root into the build of the source edition."""
-    check_sources()
+    try:
+        check_sources()
+    except project.Problem as problem:
+        sys.exit(f"\n{problem}")
     edition = project.source_edition()
     app.srcdir = app.confdir = type(app.srcdir)(project.BOOK / edition)
     for key, value in settings(edition, Path(app.outdir).parent).items():
@@ -84,7 +87,7 @@ def begin(app):
 
 
 def check_sources():
-    """Every edition has every page of `_toc.yml`."""
+    """Every edition has every page of `_toc.yml`, and its cells can be read."""
     missing = [
         project.show(project.source(edition, page))
         for edition in project.editions()
@@ -96,6 +99,9 @@ def check_sources():
             f"Missing: {', '.join(missing)}. Every edition needs every page of _toc.yml: "
             "write it, or take its line out of _toc.yml."
         )
+    for edition in project.editions():
+        for page in project.sections():
+            sections.read(edition, page)
 
 
 def settings(edition, build):
@@ -205,7 +211,8 @@ def finish_translations(app, error):
         elif not error:
             shutil.rmtree(site / edition, ignore_errors=True)
             shutil.copytree(build / edition / "html", site / edition)
-            (build / edition / "stamp").write_text(made, "utf-8")
+            if not log:  # after warnings it is built again
+                (build / edition / "stamp").write_text(made, "utf-8")
     if app.builder.name == "html" and not error:
         copy_mathjax(site / "_static" / "mathjax")
         for useless in site.rglob("_static/**/*.map"):  # 10 MB that only the theme's makers need
@@ -244,8 +251,8 @@ def depend_on_notebook(app, page, source):
 
 
 def remember_warnings(app, error):
-    """Where warnings fail the build, the next one reads everything again: Sphinx alone would forget them and pass."""
-    if app.keep_going and app._warncount:
+    """After warnings the next build reads everything again: Sphinx alone would forget them, and pass."""
+    if app._warncount:
         Path(app.doctreedir, ENV_PICKLE_FILENAME).unlink(missing_ok=True)
 
 
@@ -257,9 +264,9 @@ def explain_failed_cell(app, error):
     _, _, rest = str(cause).partition("------------------\n")
     cell, _, _ = rest.partition("\n------------------")
     before, found, _ = path.read_text("utf-8").partition(cell)
-    line = f", line {before.count(chr(10)) + 1}" if cell and found else ""
+    place = f", line {before.count(chr(10)) + 1}, cell {before.count('{code-cell}')}" if cell and found else ""
     what = f"{cause.ename}: {cause.evalue}" if hasattr(cause, "ename") else str(cause)
-    sys.exit(f"\n{project.show(path)}{line}: the cell below failed with {what}\n\n{cell}\n")
+    sys.exit(f"\n{project.show(path)}{place}: the cell below failed with {what}\n\n{cell}\n")
 
 
 # ---- the words of the interface

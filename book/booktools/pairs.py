@@ -19,6 +19,7 @@ from .sections import (
     MARK,
     Source,
     body,
+    code,
     digest,
     follow,
     give_install_cell,
@@ -119,6 +120,11 @@ def adopt(path: Path, force: bool = False) -> None:
         raise Problem(refusal(source))
     if any(cell.get("attachments") for cell in notebook.cells):
         raise Problem(f"{project.show(path)} holds a pasted picture → put it in book/static and refer to it")
+    if edition in project.translations():
+        english = [code(cell.source) for cell in read(project.source_edition(), page).code]
+        if [code(cell.source) for cell in code_cells(notebook)] != english:
+            where = project.show(project.source(project.source_edition(), page))
+            raise Problem(f"{project.show(path)} has other code than {where} → change the code there, then make sync")
     source.cells = [plain_cell(cell) for cell in notebook.cells]
     project.write(source.path, parse(source.text(), source.path).text())
 

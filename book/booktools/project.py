@@ -22,10 +22,19 @@ def use(root: Path) -> None:
     pages.cache_clear()
 
 
+def read_yaml(path: Path) -> dict:
+    """A file of settings. Raises Problem where it is no YAML."""
+    try:
+        return yaml.safe_load(path.read_text("utf-8"))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise Problem(f"{show(path)}:{line}: {error.problem} → correct the YAML there") from None
+
+
 @cache
 def config() -> dict:
     """The book's configuration, `_config.yml`."""
-    return yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
+    return read_yaml(ROOT / "_config.yml")
 
 
 def editions() -> dict[str, dict]:
@@ -49,7 +58,7 @@ def repository() -> str:
 @cache
 def pages() -> list[str]:
     """Every page of the book in reading order, by file name without its ending."""
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
+    toc = read_yaml(ROOT / "_toc.yml")
     chapters = [chapter for part in toc.get("parts", [toc]) for chapter in part["chapters"]]
     return [toc["root"], *(chapter["file"] for chapter in chapters)]
 

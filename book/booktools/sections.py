@@ -215,7 +215,8 @@ def record_translation(edition: str, page: str) -> bool:
     path = project.source(edition, page)
     if not path.exists() or edition not in project.translations():
         example = f"{project.translations()[0]}/{project.pages()[0]}"
-        raise Problem(f"{edition}/{page} is not a page of a translation → say for example {example}")
+        name = f"{edition}/{page}".lstrip("/")
+        raise Problem(f"{name} is not a page of a translation in _config.yml → say for example {example}")
     front, text = split_front_matter(path.read_text("utf-8"))
     return project.write(path, front_matter({**front, "translates": english_hash(page)}) + text)
 
