@@ -276,6 +276,15 @@ def test_tags_follow_english(book):
     assert "hide-input" not in project.source("vi", "alpha").read_text("utf-8")
 
 
+@pytest.mark.parametrize("edition", project.editions())
+def test_every_saved_name_is_described(edition):
+    described = {}
+    for page in project.sections():
+        described |= library.described(sections.read(edition, page))
+    homes = re.findall(r'^    "(\w+)": "\.(?!_)', (library.folder() / "__init__.py").read_text("utf-8"), re.MULTILINE)
+    assert sorted(described) == sorted(homes) and all(described.values())
+
+
 def test_a_notebooks_edit_is_adopted(book, capsys):
     edit_notebook("book/vi/alpha.ipynb", "Nhìn đây.", "Nhìn kỹ.")
     before = files()

@@ -11,6 +11,7 @@ import gettext
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -34,7 +35,7 @@ from sphinxcontrib.bibtex.plugin import register_plugin
 from sphinxcontrib.bibtex.style.referencing import PersonStyle
 from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferenceStyle
 
-from booktools import pairs, project, search, sections
+from booktools import library, pairs, project, search, sections
 
 TEMPLATES = project.BOOK / "templates"
 MATHJAX = "mathjax/tex-chtml.js"  # with the fonts beside it, all that the book's equations need
@@ -55,6 +56,7 @@ def setup(app):
     app.add_search_language(search.Vietnamese)
     app.add_search_language(search.Chinese)
     app.add_directive("term-table", TermTable)
+    app.add_directive("library-table", LibraryTable)
     app.connect("config-inited", translate_interface, priority=900)
     app.connect("config-inited", cite_in_words, priority=900)
     app.connect("builder-inited", write_interface_script)
@@ -398,6 +400,32 @@ class TermTable(SphinxDirective):
                 paragraph += nodes.inline("", row[other], classes=["term-word", f"language-{lang}"])
                 paragraph += nodes.Text(" ")
         return paragraph
+
+
+class LibraryTable(SphinxDirective):
+    """`{library-table}`: the names that each section saves, with the first lines of their docstrings.
+
+    With the name of a hand-written module as its argument: that module's names.
+    """
+
+    optional_arguments = 1
+
+    def run(self):
+        if self.arguments:
+            names = library.public_names(library.folder() / f"{self.arguments[0]}.py")
+            lines = [", ".join(f"`{name}`" for name in names)]
+        else:
+            lines = []
+            for page in project.sections():
+                self.env.note_dependency(str(project.source(self.config.edition, page)))
+                if names := library.described(sections.read(self.config.edition, page)):
+                    lines += [f"{{ref}}`{page}`", ""]
+                    for name, says in names.items():
+                        plain = re.sub(r"([\\`*_\[\]<$])", r"\\\1", says)
+                        lines += [f"`{name}`", f": {plain}", ""]
+        made = nodes.container(classes=["library"])
+        self.state.nested_parse(StringList(lines, "library"), self.content_offset, made)
+        return [made]
 
 
 def sort_key(term, edition):

@@ -104,13 +104,22 @@ def written_imports(imports: list[ast.stmt]) -> str:
     return "\n".join(f"{start if start != names[0] else ''}import {', '.join(names)}" for start, names in lines.items())
 
 
+def saved(source: Source) -> list[int]:
+    """Which of a section's code cells are saved."""
+    return [i for i, cell in enumerate(source.code) if cell.source.partition("\n")[0].strip() == MARK]
+
+
+def described(source: Source) -> dict[str, str]:
+    """The names that a section saves, each with its docstring's first line in the section's language."""
+    definitions = [node for index in saved(source) for node in parse(source, index).body if hasattr(node, "name")]
+    return {node.name: (ast.get_docstring(node) or "").partition("\n")[0] for node in definitions}
+
+
 def module(source: Source) -> tuple[str, dict[str, str]] | None:
     """The module of a section, and where the source defines each of its public names."""
     bodies, names = [], {}
-    for index, cell in enumerate(source.code):
-        if cell.source.partition("\n")[0].strip() != MARK:
-            continue
-        lines = cell.source.split("\n")
+    for index in saved(source):
+        lines = source.code[index].source.split("\n")
         for node in parse(source, index).body:
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 lines[node.lineno - 1 : node.end_lineno] = [None] * (node.end_lineno - node.lineno + 1)
