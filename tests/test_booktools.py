@@ -180,7 +180,7 @@ def finished(tmp_path_factory):
         (root / "book" / edition).mkdir()
         (root / "book" / edition / "alpha.md").write_text(ALPHA.format(**words), "utf-8")
         (root / "book" / edition / "beta.md").write_text(BETA.format(**words), "utf-8")
-        (root / "book" / edition / "index.md").write_text(f"# {words['intro']}\n\n{words['note']} {{doc}}`alpha`\n", "utf-8")
+        (root / "book" / edition / "index.md").write_text(f"# {words['intro']}\n\n{words['note']} {{doc}}`alpha`, `https://example.org/small`\n", "utf-8")
     project.use(root)
     names = [f"{edition}/{page}" for edition in ("vi", "zh") for page in ("index", "alpha", "beta")]
     assert __main__.main(["sync"]) == 0
@@ -224,6 +224,10 @@ def test_readme_names_the_repository(book):
     (book / "README.md").write_text("git clone https://example.org/small\n")
     (book / "README.vi.md").write_text("git clone https://example.org/other\n")
     assert [failure.split(":")[0] for failure in checks.failures()] == ["README.vi.md"]
+    for edition in project.editions():  # the prefaces repeat it too
+        edit(f"book/{edition}/index.md", "example.org/small", "example.org/other")
+    failures = [failure for failure in checks.failures() if "does not name the repository" in failure]
+    assert [failure.split(":")[0] for failure in failures][1:] == [f"book/{e}/index.md" for e in ("en", "vi", "zh")]
 
 
 def test_executing_again_gives_the_same_bytes(book):

@@ -298,7 +298,10 @@ def clean_text(path: Path, text: str) -> Iterator[str]:
 
 def address_repeated() -> Iterator[str]:
     """The texts that tell readers where to fetch the book name the repository of `_config.yml`."""
-    for path in sorted([*project.ROOT.glob("README*.md"), *project.ROOT.glob("CITATION.cff")]):
+    prefaces = [project.source(edition, project.pages()[0]) for edition in project.editions()]
+    for path in sorted([*project.ROOT.glob("README*.md"), *project.ROOT.glob("CITATION.cff"), *prefaces]):
+        if not path.exists():
+            continue  # said elsewhere
         if project.repository() not in path.read_text("utf-8"):
             yield f"{show(path)}:1: it does not name the repository → write {project.repository()}, or mend _config.yml"
 

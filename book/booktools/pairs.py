@@ -351,17 +351,17 @@ def fill_cache(cache_path: str | Path) -> int:
     for page in project.sections():
         for edition in project.editions():
             path, notebook = project.source(edition, page), project.notebook(edition, page)
-            if not (path.exists() and notebook.exists()):
+            if not path.exists():
                 continue
             key = project.show(path)
-            now[key] = digest(path.read_text("utf-8"), notebook.read_text("utf-8"))
+            now[key] = digest(path.read_text("utf-8"), notebook.read_text("utf-8") if notebook.exists() else "")
             if known.get(key) == now[key]:
                 continue
+            source = read(edition, page)  # a page that cannot be read ends the build here, with its place
             try:
-                source = read(edition, page)
                 cells = stored_outputs(source)
             except Problem:
-                continue  # the build says what is wrong
+                continue  # the notebook cannot be read: the build runs the cells
             if cells is None:
                 continue  # the build runs it
             from jupyter_cache import get_cache
