@@ -5,10 +5,10 @@ for them and puts their pages under the edition's folder of the site.
 """
 
 import atexit
-import csv
 import fcntl
 import gettext
 import hashlib
+import html
 import json
 import os
 import re
@@ -61,6 +61,8 @@ def setup(app):
     app.connect("config-inited", cite_in_words, priority=900)
     app.connect("builder-inited", write_interface_script)
     app.connect("source-read", depend_on_notebook)
+    app.connect("html-page-context", add_definitions)
+    app.connect("html-page-context", inline_diagrams)
     app.connect("html-page-context", add_edition_links)
     app.connect("html-page-context", add_buttons, priority=900)
     app.connect("build-finished", remember_warnings)
@@ -122,7 +124,8 @@ def digest(*files):
 
 def look():
     """A fingerprint of what every page is made with: when it changes, all pages are written again."""
-    return digest(Path(__file__), *TEMPLATES.rglob("*.*"), *(project.BOOK / "static").rglob("*.*"))
+    return digest(Path(__file__), *TEMPLATES.rglob("*.*"), *(project.BOOK / "static").rglob("*.*"),
+                  *project.BOOK.glob("figures/*.svg"), *project.BOOK.glob("*/glossary.md"))
 
 
 def fingerprint(edition, options):
@@ -368,15 +371,17 @@ def add_buttons(app, page, template, context, doctree):
 
 
 class TermTable(SphinxDirective):
-    """`{term-table}`: the glossary of this edition, made from `book/terms.csv`; each term with its other languages."""
+    """`{term-table}`: the terms of `book/terms.csv`, each with its definition, given here, and in other languages."""
+
+    has_content = True
 
     def run(self):
         self.env.note_dependency(str(project.BOOK / "terms.csv"))
         edition = self.config.edition
+        definitions = sections.definitions("\n".join(self.content))
         terms = {}  # a word may stand for two English terms
-        with open(project.BOOK / "terms.csv", encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                terms.setdefault(row.get(edition) or row[project.source_edition()], []).append(row)
+        for row in project.terms():
+            terms.setdefault(row.get(edition) or row[project.source_edition()], []).append(row)
         order = sorted(terms, key=lambda term: sort_key(term, edition))
         lines = StringList([line for term in order for line in (term, "    -", "")], "terms.csv")
         made = Glossary(
@@ -384,11 +389,13 @@ class TermTable(SphinxDirective):
         ).run()
         for term, definition in zip(order, [d for n in made for d in n.findall(nodes.definition)]):
             definition.children = []
+            if term in definitions:
+                definition += nodes.paragraph("", definitions[term])
             definition += [self.translations(row, edition) for row in terms[term]]
         return made
 
     def translations(self, row, edition):
-        paragraph = nodes.paragraph()
+        paragraph = nodes.paragraph(classes=["term-languages"])
         for other, settings_ in project.editions().items():
             if other != edition and row.get(other):
                 lang = settings_["language"].replace("_", "-")
@@ -397,6 +404,38 @@ class TermTable(SphinxDirective):
                 paragraph += nodes.inline("", row[other], classes=["term-word", f"language-{lang}"])
                 paragraph += nodes.Text(" ")
         return paragraph
+
+
+def add_definitions(app, page, template, context, doctree):
+    """A link to the glossary carries the term's definition, which the style sheet shows when one points at it."""
+    places = app.env.get_domain("std").objects
+    if "body" not in context or page == "glossary" or not (source := project.source(app.config.edition, "glossary")).exists():
+        return
+    says = {
+        places["term", term][1]: definition
+        for term, definition in sections.definitions(source.read_text("utf-8")).items()
+        if ("term", term) in places
+    }
+
+    def link(match):
+        definition = says.get(match[2])
+        return f'{match[1]} data-definition="{html.escape(definition)}"' if definition else match[1]
+
+    context["body"] = re.sub(r'(<a class="reference internal" href="glossary\.html#([^"]*)")', link, context["body"])
+
+
+def inline_diagrams(app, page, template, context, doctree):
+    """The drawings of book/figures become part of the page, so that their lines have the colour of its text."""
+
+    def drawing(match):
+        path = project.BOOK / "figures" / f"{match[1]}.svg"
+        if not path.exists():
+            return match[0]
+        says = re.search(r'alt="([^"]*)"', match[0])
+        return path.read_text("utf-8").replace("<svg ", f'<svg class="diagram" role="img" aria-label="{says[1]}" ', 1)
+
+    if "body" in context:
+        context["body"] = re.sub(r'<img [^>]*src="[^"]*_images/([\w-]+)\.svg"[^>]*>', drawing, context["body"])
 
 
 class LibraryTable(SphinxDirective):

@@ -1,5 +1,6 @@
 """What the tools know about the project: where things are, which editions and pages there are."""
 
+import csv
 import os
 from functools import cache
 from pathlib import Path
@@ -77,6 +78,12 @@ def sections() -> list[str]:
 def source(edition: str, page: str) -> Path:
     """The Markdown source of a page."""
     return BOOK / edition / f"{page}.md"
+
+
+def terms() -> list[dict]:
+    """The rows of the term table, `book/terms.csv`."""
+    with open(BOOK / "terms.csv", encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def show(path: Path) -> str:

@@ -247,3 +247,8 @@ def follow(english: Source, other: Source) -> list[str]:
                 options["mystnb"][kind][key] = said
         ours.metadata = options
     return notes
+
+
+def definitions(text: str) -> dict[str, str]:
+    """The terms that a glossary defines: a line with the term, then a line `: ` with its definition."""
+    return dict(re.findall(r"^(\S.*)\n: +(.*)$", text, re.MULTILINE))

@@ -16,14 +16,17 @@ class LiveFigure:
     """A figure that is shown once and then redrawn in the same place.
 
     It belongs to no window system, so it works without a display. Draw on `.figure` and `.axes`
-    (a list, row by row), then call `show`. Explained in the section “Softmax regression from
-    scratch”, where `Animator` uses it.
+    (a list, row by row), then call `show`. axes: where to draw, if not on a figure of its own.
+    Explained in the section “A small training framework”, where `ProgressBoard` uses it.
     """
 
-    def __init__(self, nrows=1, ncols=1, figsize=(3.5, 2.5)):
-        from matplotlib.figure import Figure
-        self.figure = Figure(figsize=figsize)
-        self.axes = list(self.figure.subplots(nrows, ncols, squeeze=False).flat)
+    def __init__(self, nrows=1, ncols=1, figsize=(3.5, 2.5), axes=None):
+        if axes is None:
+            from matplotlib.figure import Figure
+            self.figure = Figure(figsize=figsize)
+            self.axes = list(self.figure.subplots(nrows, ncols, squeeze=False).flat)
+        else:
+            self.figure, self.axes = axes.figure, [axes]
         self.handle = None
 
     def show(self, line=""):

@@ -136,6 +136,53 @@ class ImageDataset(torch.utils.data.Dataset):
         return X, self.labels[indices]
 
 
+class FashionMNIST(sl.DataModule):
+    """Fashion-MNIST as a DataModule: .train and .val are its datasets.
+
+    batch_size: how many examples a batch has; the last may have fewer.
+    resize: (height, width) of the images, or the side of a square. A batch
+    is X, float32 (b, 1, height, width) in [0, 1], and y, int64 (b,).
+    Raises ValueError where batch_size or resize is below 1, or resize
+    not one or two whole numbers.
+    Explained in “Fashion-MNIST: an image classification dataset”.
+    """
+    def __init__(self, batch_size=64, resize=(28, 28)):
+        super().__init__()
+        if batch_size < 1:
+            raise ValueError(f'batch_size must be at least 1, '
+                             f'not {batch_size}')
+        sides = torch.tensor([] if resize is None else resize)
+        if (sides.is_floating_point() or sides.numel() > 2
+                or sides.min() < 1):
+            raise ValueError('resize must be one or two whole numbers, at '
+                             f'least 1, not {resize}')
+        self.save_hyperparameters()
+        self.train = ImageDataset(*sl.fashion_mnist(train=True), resize)
+        self.val = ImageDataset(*sl.fashion_mnist(train=False), resize)
+
+    def text_labels(self, indices):
+        """The names of the classes for numeric labels, as a list."""
+        return get_fashion_mnist_labels(indices)
+
+    def get_dataloader(self, train):
+        """The loader over .train, shuffled, or over .val."""
+        return torch.utils.data.DataLoader(
+            self.train if train else self.val, self.batch_size,
+            shuffle=train, collate_fn=lambda batch: batch)
+
+    def visualize(self, batch, nrows=1, ncols=8, labels=[]):
+        """Show the first images of a batch (X, y) in a grid with titles.
+
+        X: (b, 1, height, width). labels: the titles, by default the
+        names of the classes y. Raises ValueError where they are fewer
+        than the images shown.
+        """
+        X, y = batch
+        n = min(len(y), nrows * ncols)
+        titles = list(labels)[:n] or self.text_labels(y[:n])
+        show_images(X[:n], nrows, ncols, titles=titles)
+
+
 def load_data_fashion_mnist(batch_size, resize=None):
     """Load Fashion-MNIST: (train_iter, test_iter).
 
@@ -147,17 +194,5 @@ def load_data_fashion_mnist(batch_size, resize=None):
     Raises ValueError where batch_size or resize is below 1.
     Explained in “Fashion-MNIST: an image classification dataset”.
     """
-    if batch_size < 1:
-        raise ValueError(f'batch_size must be at least 1, not {batch_size}')
-    if resize is not None:
-        sides = torch.tensor(resize)
-        if sides.is_floating_point() or sides.min() < 1:
-            raise ValueError('resize must be a whole number, at least 1, '
-                             f'not {resize}')
-
-    def loader(train):
-        return torch.utils.data.DataLoader(
-            ImageDataset(*sl.fashion_mnist(train), resize), batch_size,
-            shuffle=train, collate_fn=lambda batch: batch)
-
-    return loader(train=True), loader(train=False)
+    data = FashionMNIST(batch_size, (28, 28) if resize is None else resize)
+    return data.train_dataloader(), data.val_dataloader()

@@ -128,9 +128,10 @@ class Animator:
         sl.use_svg_display()
         self.live = LiveFigure(nrows, ncols, figsize)
         self.fig, self.axes = self.live.figure, self.live.axes
-        self.xlabel, self.legend, self.fmts = xlabel, legend or [], fmts
-        self.config_axes = lambda: sl.set_axes(
-            self.axes[0], xlabel, ylabel, xlim, ylim, xscale, yscale, legend)
+        self.xlabel, self.legend = xlabel, legend or []
+        self.style = dict(xlabel=xlabel, ylabel=ylabel, legend=legend,
+                          xlim=xlim, ylim=ylim, xscale=xscale,
+                          yscale=yscale, fmts=fmts, axes=self.axes[0])
         self.curves = []
 
     def add(self, x, y):
@@ -153,10 +154,7 @@ class Animator:
                 self.curves[i][1].append(float(b))
                 name = self.legend[i] if i < len(self.legend) else f'y{i}'
                 line += f' {name} {float(b):.4f}'
-        self.axes[0].cla()
-        for i, (xs, ys) in enumerate(self.curves):
-            self.axes[0].plot(xs, ys, self.fmts[i % len(self.fmts)])
-        self.config_axes()
+        sl.plot(*zip(*self.curves), **self.style)
         self.live.show(line if float(x[0]).is_integer() else '')
 
 
@@ -210,3 +208,70 @@ def predict_ch3(net, test_iter, n=6):
     preds = sl.get_fashion_mnist_labels(y_hat[:n])
     titles = [f'{true}\n{pred}' for true, pred in zip(trues, preds)]
     sl.show_images(X[:n].squeeze(1), 1, n, titles=titles)
+
+
+class Classifier(sl.Module):
+    """A Module for classification: cross-entropy loss, and accuracy.
+
+    forward(X) must return logits, (b, q) or (..., q), or scores that an
+    overridden loss understands; labels are (b,) or (...), whole numbers
+    from 0 to q - 1.
+    Explained in “Softmax regression from scratch”.
+    """
+    def validation_step(self, batch):
+        """Plot loss and accuracy on a minibatch of the validation data."""
+        Y_hat = self(*batch[:-1])
+        self.plot('loss', self.loss(Y_hat, batch[-1]), train=False)
+        self.plot('acc', self.accuracy(Y_hat, batch[-1]), train=False)
+
+    def accuracy(self, Y_hat, Y, averaged=True):
+        """The fraction of correct predictions, a tensor.
+
+        Y_hat: (b, q) or (..., q). Y: (b,) or (...). averaged=False: 1.0
+        or 0.0 for each label, (n,). Raises ValueError as the function
+        `accuracy` does.
+        """
+        Y_hat = Y_hat.reshape(-1, Y_hat.shape[-1])
+        Y = Y.reshape(-1)
+        accuracy(Y_hat, Y)  # complains about what does not fit
+        correct = (Y_hat.argmax(dim=1) == Y).float()
+        return correct.mean() if averaged else correct
+
+    def loss(self, Y_hat, Y, averaged=True):
+        """The mean cross-entropy of logits Y_hat and labels Y.
+
+        Y_hat: (b, q) or (..., q). Y: (b,) or (...). averaged=False: the
+        loss of each label, (n,). Raises ValueError where their numbers
+        differ or a label is no class.
+        """
+        Y_hat = Y_hat.reshape(-1, Y_hat.shape[-1])
+        Y = Y.reshape(-1)
+        if len(Y_hat) != len(Y):
+            raise ValueError(f'Y_hat has {len(Y_hat)} rows for {len(Y)} '
+                             'labels')
+        q = Y_hat.shape[1]
+        if len(Y) and not 0 <= Y.min() <= Y.max() < q:
+            raise ValueError(f'Y must be from 0 to {q - 1}, not from '
+                             f'{Y.min()} to {Y.max()}')
+        return nn.functional.cross_entropy(
+            Y_hat, Y, reduction='mean' if averaged else 'none')
+
+    def layer_summary(self, X_shape):
+        """Print the shape of the output of each layer of self.net.
+
+        X_shape: the shape of a minibatch, (b, ...).
+        """
+        layers = (self.net if isinstance(self.net, nn.Sequential)
+                  else [self.net])
+        device = next((p.device for p in self.parameters()), None)
+        X = torch.zeros(*X_shape, device=device)
+        was_training = self.training
+        self.eval()
+        try:
+            with torch.no_grad():
+                for layer in layers:
+                    X = layer(X)
+                    print(f'{type(layer).__name__} output shape:',
+                          tuple(X.shape))
+        finally:
+            self.train(was_training)

@@ -1,0 +1,23 @@
+"""What the section “Softmax regression, the concise way” saves."""
+# Made by `make sync` from book/en/softmax-regression-concise.md; do not edit it here.
+
+from torch import nn
+import softmax_lib as sl
+
+
+class SoftmaxRegression(sl.Classifier):
+    """Softmax regression: flatten, then one linear layer to logits.
+
+    num_outputs: how many classes. lr: the learning rate.
+    X: (b, ...), where the first minibatch decides how many features
+    there are; the logits are (b, num_outputs).
+    Raises ValueError where num_outputs is below 2.
+    Explained in “Softmax regression, the concise way”.
+    """
+    def __init__(self, num_outputs, lr):
+        super().__init__()
+        if num_outputs < 2:
+            raise ValueError('num_outputs must be at least 2, '
+                             f'not {num_outputs}')
+        self.save_hyperparameters()
+        self.net = nn.Sequential(nn.Flatten(), nn.LazyLinear(num_outputs))
