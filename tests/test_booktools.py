@@ -505,6 +505,19 @@ def alpha(old, new, edition="vi"):
     return lambda: edit(f"book/{edition}/alpha.md", old, new)
 
 
+def glossary(entries):
+    """Give every edition a glossary."""
+
+    def apply():
+        edit("_toc.yml", "{file: beta}", "{file: beta}, {file: glossary}")
+        project.use(project.ROOT)
+        for edition in project.editions():
+            text = f"# Glossary\n\n```{{term-table}}\n{entries}\n```\n"
+            project.source(edition, "glossary").write_text(text, "utf-8")
+
+    return apply
+
+
 RED = {
     "page missing": (lambda: project.source("zh", "index").unlink(), r"^book/zh/index.md:1: the page is missing"),
     "page unknown": (lambda: (project.BOOK / "vi/extra.md").write_text("# x\n"), r"^book/vi/extra.md:1: no page of _toc.yml"),
@@ -570,6 +583,8 @@ RED = {
     "solution alone": (alpha(":label: ex-alpha", ":label: ex-omega", "en"), r"^book/en/alpha.md:\d+: the solution of `ex-alpha` has no exercise"),
     "term without word": (lambda: edit("book/terms.csv", "mô hình", ""), r"^book/terms.csv:3: `model` has no word in column vi"),
     "term twice": (lambda: edit("book/terms.csv", "模型", "权重"), r"^book/terms.csv:3: `权重` stands in line 2 too"),
+    "term undefined": (glossary("weight\n: A factor."), r"^book/en/glossary.md:1: `model` has no definition"),
+    "no term defined": (glossary("weight\n: A factor.\n\nmodel\n: A function.\n\nmodle\n: A slip."), r"^book/en/glossary.md:1: `modle` is not in book/terms.csv"),
     "options broken": (alpha("  figure:\n    caption", "  figure\n    caption"), r"^book/vi/alpha.md:\d+: the options of the code-cell cannot be read → correct"),
 }
 

@@ -42,6 +42,12 @@ with open("../../ran.txt", "a") as file:
     print(Path.cwd().name + "/{name}", file=file)
 ```
 
+```{{figure}} ../figures/drawing.svg
+:alt: a < b
+
+{sentence}
+```
+
 ```{{list-table}} {title}
 :name: table-{name}
 
@@ -88,6 +94,8 @@ def book(tmp_path_factory):
     shutil.copy(project.BOOK / "terms.csv", root / "book")
     (root / "book/references.bib").write_text("@misc{gauss1809, author={Gauss, C. F.}, title={Theoria}, year={1809}}")
     (root / "_toc.yml").write_text(TOC)
+    (root / "book/figures").mkdir()
+    (root / "book/figures/drawing.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" stroke="currentColor"/>')
     config = yaml.safe_load((project.ROOT / "_config.yml").read_text("utf-8"))
     french = {"edition_name": "Français", "language": "fr", "html_title": "Pas à pas"}
     config["sphinx"]["config"]["editions"]["fr"] = french
@@ -100,7 +108,8 @@ def book(tmp_path_factory):
             text = SECTION.format(name=name, title=title, sentence=sentence, term=term)
             (folder / f"{name}.md").write_text(text, "utf-8")
         (folder / "index.md").write_text(f"# {title}\n\n```{{bibliography}}\n```\n", "utf-8")
-        (folder / "glossary.md").write_text(f"# {title}\n\n```{{term-table}}\n```\n", "utf-8")
+        entry = f"{term}\n: {title}: “a & b”."
+        (folder / "glossary.md").write_text(f"# {title}\n\n```{{term-table}}\n{entry}\n```\n", "utf-8")
     code, log = build(root)
     assert code == 0, log
     (root / "ran.txt").rename(root / "first.txt")
@@ -273,6 +282,23 @@ def test_glossary(book):
     words = glossary.find_all("dt")[terms.index("tốc độ học")].find_next("dd").select(".term-word")
     assert [(word["lang"], word.text) for word in words][:2] == [("en", "learning rate"), ("zh-CN", "学习率")]
     assert page(book, "vi", "one").select_one("a[href^='glossary.html'] .std-term").text == "tốc độ học"
+
+
+@pytest.mark.parametrize("edition", ["en", "vi", "zh"])
+def test_a_term_carries_its_definition(book, edition):
+    title, _, term = WORDS[edition]
+    link = page(book, edition, "one").select_one("a[href^='glossary.html#']")
+    assert link.text == term and link["data-definition"] == f"{title}: “a & b”."
+    names = page(book, edition, "glossary").select("dl.glossary dt")
+    name = next(name for name in names if name.get_text().strip("#\n ") == term)
+    assert name.find_next("dd").p.text == link["data-definition"]
+
+
+@pytest.mark.parametrize("edition", EDITIONS)
+def test_drawings_are_part_of_the_page(book, edition):
+    drawing = page(book, edition, "one").select_one("figure svg.diagram")
+    assert (drawing["role"], drawing["aria-label"], drawing["stroke"]) == ("img", "a < b", "currentColor")
+    assert not page(book, edition, "one").select("img[src*=drawing]")
 
 
 # ---- bad days; these change the book and build it again, each leaves it as it was

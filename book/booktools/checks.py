@@ -3,7 +3,6 @@
 Each check yields its failures as lines `file:line: what is wrong → what to do`.
 """
 
-import csv
 import re
 import time
 import unicodedata
@@ -388,6 +387,15 @@ def table_well_formed(path: Path, table: list[dict]) -> Iterator[str]:
             seen.setdefault(word.casefold(), number)
 
 
+def terms_defined(page: Page, table: list[dict]) -> Iterator[str]:
+    """The glossary defines every term of the table, and nothing else."""
+    defined = sections.definitions(page.text)
+    words = {row.get(page.edition, "") for row in table}
+    yield from (f"{page.at(1)}: `{word}` has no definition → write one" for word in words - set(defined))
+    for word in set(defined) - words:
+        yield f"{page.at(1)}: `{word}` is not in book/terms.csv → add it there, or correct the word"
+
+
 def code_readable(page: Page) -> Iterator[str]:
     for index, cell in enumerate(page.source.code):
         if not sections.is_install_cell(cell):
@@ -550,9 +558,7 @@ def failures() -> Iterator[str]:
             if path.suffix in (".md", ".ipynb") and path.stem not in project.pages():
                 yield f"{show(path)}:1: no page of _toc.yml has this name → add it there, or delete the file"
 
-    path = project.BOOK / "terms.csv"
-    with path.open(encoding="utf-8", newline="") as file:
-        table = list(csv.DictReader(file))
+    path, table = project.BOOK / "terms.csv", project.terms()
     yield from table_well_formed(path, table)
     yield from clean_text(path, path.read_text("utf-8"))
     yield from library_current()
@@ -565,6 +571,7 @@ def failures() -> Iterator[str]:
         yield from forbidden_words(page, table)
         yield from exercises_solved(page)
         yield from figures_described(page)
+        yield from terms_defined(page, table) if page.name == "glossary" else ()
         english = book.get((english_edition, page.name))
         if english is None:
             continue

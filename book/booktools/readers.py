@@ -234,8 +234,9 @@ class Text:
         """In the notebook itself: Colab shows no attachments, and a website may be out of reach."""
         uri, alt = node["uri"], escape_text(" ".join(node.get("alt", "").split()), False)
         if "://" not in uri:
-            content = base64.b64encode((Path(self.app.srcdir) / uri).read_bytes()).decode()
-            uri = f"data:{guess_type(uri)[0]};base64,{content}"
+            content = (Path(self.app.srcdir) / uri).read_bytes()
+            content = content.replace(b"currentColor", b"#808080")  # a drawing's lines: seen on white and on black
+            uri = f"data:{guess_type(uri)[0]};base64,{base64.b64encode(content).decode()}"
         return f"![{alt}]({uri})"
 
     # -- paragraphs and larger

@@ -3,7 +3,6 @@
 
 import multiprocessing
 import os
-import time
 import torch
 from torch.nn import functional as F
 import softmax_lib as sl
@@ -69,40 +68,6 @@ def get_dataloader_workers():
               or multiprocessing.get_all_start_methods()[0])
     forks = method == 'fork' and hasattr(os, 'sched_getaffinity')
     return min(4, len(os.sched_getaffinity(0))) if forks else 0
-
-
-class Timer:
-    """A stopwatch that remembers its laps. It starts when it is made.
-
-    All times are in seconds.
-    Explained in “Fashion-MNIST: an image classification dataset”.
-    """
-    def __init__(self):
-        self.times = []
-        self.start()
-
-    def start(self):
-        """Begin a lap."""
-        self.started = time.perf_counter()
-
-    def stop(self):
-        """End the lap and return how long it took."""
-        self.times.append(time.perf_counter() - self.started)
-        return self.times[-1]
-
-    def avg(self):
-        """The mean of the laps. Raises ValueError before the first stop."""
-        if not self.times:
-            raise ValueError('no lap has been timed yet: call stop() first')
-        return sum(self.times) / len(self.times)
-
-    def sum(self):
-        """The total of the laps."""
-        return sum(self.times)
-
-    def cumsum(self):
-        """The total after each lap, as a list."""
-        return torch.tensor(self.times, dtype=torch.float64).cumsum(0).tolist()
 
 
 class ImageDataset(torch.utils.data.Dataset):

@@ -1,11 +1,7 @@
 """What the section “Linear regression from scratch” saves."""
 # Made by `make sync` from book/en/linear-regression-scratch.md; do not edit it here.
 
-import itertools
-import numpy as np
 import torch
-import softmax_lib as sl
-from softmax_lib._display import in_notebook
 
 
 def synthetic_data(w, b, num_examples):
@@ -25,28 +21,6 @@ def synthetic_data(w, b, num_examples):
     X = torch.randn(num_examples, len(w))
     y = X @ w.reshape(-1, 1) + b
     return X, y + 0.01 * torch.randn(y.shape)
-
-
-def use_svg_display():
-    """Draw a notebook's figures as SVG; outside a notebook do nothing.
-
-    The same plot always gives the same file: it carries no date, and its
-    inner names come from a fixed salt. Explained in
-    “Linear regression from scratch”.
-    """
-    if in_notebook():
-        from matplotlib_inline import backend_inline
-        sl.plt.rcParams['svg.hashsalt'] = 'softmax'
-        backend_inline.set_matplotlib_formats('svg', metadata={'Date': None})
-
-
-def set_figsize(figsize=(3.5, 2.5)):
-    """Set the size of the figures that follow: (width, height) in inches.
-
-    Explained in “Linear regression from scratch”.
-    """
-    use_svg_display()
-    sl.plt.rcParams['figure.figsize'] = figsize
 
 
 def linreg(X, w, b):
@@ -104,53 +78,3 @@ def sgd(params, lr, batch_size):
         for param in params:
             param -= lr * param.grad / batch_size
             param.grad.zero_()
-
-
-def set_axes(axes, xlabel, ylabel, xlim, ylim, xscale, yscale, legend):
-    """Set the labels, limits, scales and legend of axes, and add a grid.
-
-    What is None or empty keeps matplotlib's default.
-    Explained in “Linear regression from scratch”.
-    """
-    axes.set(xlabel=xlabel or '', ylabel=ylabel or '',
-             xscale=xscale, yscale=yscale)
-    if xlim is not None:
-        axes.set_xlim(xlim)
-    if ylim is not None:
-        axes.set_ylim(ylim)
-    if legend:
-        axes.legend(legend)
-    axes.grid(True)
-
-
-def plot(X, Y=None, xlabel=None, ylabel=None, legend=[], xlim=None,
-         ylim=None, xscale='linear', yscale='linear',
-         fmts=('-', 'm--', 'g-.', 'r:'), figsize=(3.5, 2.5), axes=None):
-    """Plot one curve or several.
-
-    X, Y: a sequence of numbers (one curve) or a sequence of those (one
-    per curve); one X serves all Y. Without Y, X is plotted against
-    0, 1, 2, ... The styles in fmts are used in turn. figsize: (width,
-    height) in inches. axes: where to draw, or None for a new figure.
-    Raises ValueError where X and Y do not match.
-    Explained in “Linear regression from scratch”.
-    """
-    def curves(Z):
-        return list(Z) if len(Z) and np.ndim(Z[0]) else [Z]
-
-    if Y is None:
-        Y = curves(X)
-        X = [range(len(y)) for y in Y]
-    else:
-        X, Y = curves(X), curves(Y)
-        X = X * len(Y) if len(X) == 1 else X
-    if [len(x) for x in X] != [len(y) for y in Y]:
-        raise ValueError(f'X has curves of {[len(x) for x in X]} points, '
-                         f'Y of {[len(y) for y in Y]}')
-    if axes is None:
-        set_figsize(figsize)
-        axes = sl.plt.gca()
-    axes.cla()
-    for x, y, fmt in zip(X, Y, itertools.cycle(fmts)):
-        axes.plot(x, y, fmt)
-    set_axes(axes, xlabel, ylabel, xlim, ylim, xscale, yscale, legend)

@@ -1,0 +1,115 @@
+"""What the section “Linear regression: the ideas” saves."""
+# Made by `make sync` from book/en/linear-regression.md; do not edit it here.
+
+import itertools
+import time
+import numpy as np
+import torch
+import softmax_lib as sl
+from softmax_lib._display import in_notebook
+
+
+def use_svg_display():
+    """Draw a notebook's figures as SVG; outside a notebook do nothing.
+
+    The same plot always gives the same file: it carries no date, and its
+    inner names come from a fixed salt. Explained in
+    “Linear regression: the ideas”.
+    """
+    if in_notebook():
+        from matplotlib_inline import backend_inline
+        sl.plt.rcParams['svg.hashsalt'] = 'softmax'
+        backend_inline.set_matplotlib_formats('svg', metadata={'Date': None})
+
+
+def set_figsize(figsize=(3.5, 2.5)):
+    """Set the size of the figures that follow: (width, height) in inches.
+
+    Explained in “Linear regression: the ideas”.
+    """
+    use_svg_display()
+    sl.plt.rcParams['figure.figsize'] = figsize
+
+
+class Timer:
+    """A stopwatch that remembers its laps. It starts when it is made.
+
+    All times are in seconds.
+    Explained in “Linear regression: the ideas”.
+    """
+    def __init__(self):
+        self.times = []
+        self.start()
+
+    def start(self):
+        """Begin a lap."""
+        self.started = time.perf_counter()
+
+    def stop(self):
+        """End the lap and return how long it took."""
+        self.times.append(time.perf_counter() - self.started)
+        return self.times[-1]
+
+    def avg(self):
+        """The mean of the laps. Raises ValueError before the first stop."""
+        if not self.times:
+            raise ValueError('no lap has been timed yet: call stop() first')
+        return sum(self.times) / len(self.times)
+
+    def sum(self):
+        """The total of the laps."""
+        return sum(self.times)
+
+    def cumsum(self):
+        """The total after each lap, as a list."""
+        return torch.tensor(self.times, dtype=torch.float64).cumsum(0).tolist()
+
+
+def set_axes(axes, xlabel, ylabel, xlim, ylim, xscale, yscale, legend):
+    """Set the labels, limits, scales and legend of axes, and add a grid.
+
+    What is None or empty keeps matplotlib's default.
+    Explained in “Linear regression: the ideas”.
+    """
+    axes.set(xlabel=xlabel or '', ylabel=ylabel or '',
+             xscale=xscale, yscale=yscale)
+    if xlim is not None:
+        axes.set_xlim(xlim)
+    if ylim is not None:
+        axes.set_ylim(ylim)
+    if legend:
+        axes.legend(legend)
+    axes.grid(True)
+
+
+def plot(X, Y=None, xlabel=None, ylabel=None, legend=[], xlim=None,
+         ylim=None, xscale='linear', yscale='linear',
+         fmts=('-', 'm--', 'g-.', 'r:'), figsize=(3.5, 2.5), axes=None):
+    """Plot one curve or several.
+
+    X, Y: a sequence of numbers (one curve) or a sequence of those (one
+    per curve); one X serves all Y. Without Y, X is plotted against
+    0, 1, 2, ... The styles in fmts are used in turn. figsize: (width,
+    height) in inches. axes: where to draw, or None for a new figure.
+    Raises ValueError where X and Y do not match.
+    Explained in “Linear regression: the ideas”.
+    """
+    def curves(Z):
+        return list(Z) if len(Z) and np.ndim(Z[0]) else [Z]
+
+    if Y is None:
+        Y = curves(X)
+        X = [range(len(y)) for y in Y]
+    else:
+        X, Y = curves(X), curves(Y)
+        X = X * len(Y) if len(X) == 1 else X
+    if [len(x) for x in X] != [len(y) for y in Y]:
+        raise ValueError(f'X has curves of {[len(x) for x in X]} points, '
+                         f'Y of {[len(y) for y in Y]}')
+    if axes is None:
+        set_figsize(figsize)
+        axes = sl.plt.gca()
+    axes.cla()
+    for x, y, fmt in zip(X, Y, itertools.cycle(fmts)):
+        axes.plot(x, y, fmt)
+    set_axes(axes, xlabel, ylabel, xlim, ylim, xscale, yscale, legend)
