@@ -772,7 +772,6 @@ def test_fashion_mnist_defined_by_the_reader(fashion):
     assert model.board.data["val_acc"][-1].y > 0.6
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="show_images refuses what does not fit")
 def test_fashion_mnists_visualize_defined_by_the_reader(fashion):
     d2l.add_to_class(d2l.FashionMNIST)(text_labels)
     d2l.add_to_class(d2l.FashionMNIST)(visualize)
@@ -782,7 +781,6 @@ def test_fashion_mnists_visualize_defined_by_the_reader(fashion):
     assert titles() == data.text_labels(batch[1][:8])
 
 
-@pytest.mark.xfail(strict=True, raises=RuntimeError, reason="a DataLoader needs our collate_fn")
 @pytest.mark.parametrize("part", [lambda dataset: dataset, lambda dataset: torch_data.Subset(dataset, range(100)),
                                   lambda dataset: torch_data.random_split(dataset, [400, 100])[0]])
 def test_fashion_mnists_datasets_in_a_readers_loader(fashion, part):
@@ -938,7 +936,6 @@ def test_trainer_for_gpus_defined_by_the_reader(fashion, capsys):
     assert not torch.allclose(run(0)[0], own[0], atol=1e-3)
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="ProgressBoard.draw refuses every_n=0")
 def test_a_readers_plot_with_fewer_batches_than_points():
     data = d2l.SyntheticRegressionData(w=d2l.tensor([2, -3.4]), b=4.2, batch_size=1000)  # one minibatch in an epoch
     model = scratch(Module)(2, lr=0.1)

@@ -73,8 +73,7 @@ def script(code, **environment):
 
 
 def loader(images, labels, batch_size, shuffle=False):
-    return torch.utils.data.DataLoader(sl.ImageDataset(images, labels), batch_size, shuffle=shuffle,
-                                       collate_fn=lambda batch: batch)
+    return sl.batch_loader(sl.ImageDataset(images, labels), batch_size, shuffle)
 
 
 @pytest.fixture(scope="session")
@@ -214,8 +213,6 @@ BAD = {
     "label -1": (lambda: sl.get_fashion_mnist_labels(torch.tensor([-1])), "labels", -1, 0, 9),
     "label 2.7": (lambda: sl.get_fashion_mnist_labels(torch.tensor([2.75])), "labels", 2.75, 0, 9),
     "label -0.5": (lambda: sl.get_fashion_mnist_labels([-0.5]), "labels", -0.5, 0, 9),
-    "too many images": (lambda: sl.show_images(pictures, 1, 2), "imgs", 3, 1, 2),
-    "no rows": (lambda: sl.show_images(pictures, 0, 2), "imgs", 3, 0, 2),
     "too few titles": (lambda: sl.show_images(pictures, 1, 3, ["a", "b"]), "titles", 2, 3),
     "no lap": (lambda: sl.Timer().avg(), "stop()"),
     "array, no batch": (lambda: sl.load_array((X23, X23), 0), "batch_size", 0, 1),

@@ -37,6 +37,7 @@ _MODULES = {
     "show_images": ".image_classification_dataset",
     "get_dataloader_workers": ".image_classification_dataset",
     "ImageDataset": ".image_classification_dataset",
+    "batch_loader": ".image_classification_dataset",
     "FashionMNIST": ".image_classification_dataset",
     "load_data_fashion_mnist": ".image_classification_dataset",
     "accuracy": ".softmax_regression_scratch",

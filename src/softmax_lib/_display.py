@@ -1,11 +1,12 @@
 """Where live plots appear: redrawn in place in a notebook, as lines of text elsewhere."""
 
+import sys
+
 __all__ = []
 
 
 def in_notebook():
     """True when the code runs in a Jupyter kernel, so that figures can be shown in place."""
-    import sys
     if "IPython" not in sys.modules:
         return False
     from IPython import get_ipython
@@ -35,6 +36,8 @@ class LiveFigure:
             if line:
                 print(line, flush=True)
         elif self.handle is None:
+            if pyplot := sys.modules.get("matplotlib.pyplot"):
+                pyplot.close(self.figure)  # which would show a figure of its own again, after the cell
             from IPython.display import display
             self.handle = display(self.figure, display_id=True)
         else:

@@ -27,16 +27,15 @@ def get_fashion_mnist_labels(labels):
 def show_images(imgs, num_rows, num_cols, titles=None, scale=1.5):
     """Show images in a grid.
 
-    imgs: at most num_rows * num_cols images, each a PIL image or a
-    tensor (height, width), (1, height, width) or (3, height, width).
+    imgs: images, of which the first num_rows * num_cols are shown, each
+    a PIL image or a tensor (height, width), (1, height, width) or
+    (3, height, width).
     titles: a string for each image. scale: size of one cell in inches.
-    Returns the array of axes, in rows. Raises ValueError where images
-    do not fit the grid or lack titles.
+    Returns the array of axes, in rows. Raises ValueError where
+    an image lacks its title.
     Explained in “Fashion-MNIST: an image classification dataset”.
     """
-    if len(imgs) > num_rows * num_cols:
-        raise ValueError(f'imgs: {len(imgs)} do not fit into a grid of '
-                         f'{num_rows} x {num_cols}')
+    imgs = imgs[:num_rows * num_cols]
     if titles is not None and len(titles) < len(imgs):
         raise ValueError(f'titles: {len(titles)} for {len(imgs)} images')
     figsize = (num_cols * scale, num_rows * scale)
@@ -75,7 +74,8 @@ class ImageDataset(torch.utils.data.Dataset):
 
     images: uint8 (n, height, width). labels: int64 (n,). resize: None, or
     the side of the square that the images become, or (height, width).
-    dataset[i] is a pair: float32 (1, height, width) in [0, 1], and a label.
+    dataset[i] is a pair: float32 (1, height, width) in [0, 1], and a label;
+    for a list i of b numbers, float32 (b, 1, height, width) and b labels.
     Raises ValueError where there are not as many labels as images.
     Explained in “Fashion-MNIST: an image classification dataset”.
     """
@@ -89,16 +89,29 @@ class ImageDataset(torch.utils.data.Dataset):
         return len(self.labels)
 
     def __getitem__(self, i):
-        X, y = self.__getitems__([i])
-        return X[0], y[0]
+        X = self.images[i].unsqueeze(-3) / 255
+        if self.size and self.size != X.shape[-2:]:
+            shape = (*X.shape[:-2], *self.size)
+            X = F.interpolate(X.reshape(-1, 1, *X.shape[-2:]), self.size,
+                              mode='bilinear', antialias=True)
+            X = X.clamp(0, 1).reshape(shape)  # may have been 1.0000001
+        return X, self.labels[i]
 
-    def __getitems__(self, indices):
-        indices = torch.as_tensor(indices)
-        X = self.images[indices].unsqueeze(1) / 255
-        if self.size and self.size != X.shape[2:]:
-            X = F.interpolate(X, self.size, mode='bilinear', antialias=True)
-            X = X.clamp(0, 1)  # rounding may leave 1.0000001
-        return X, self.labels[indices]
+
+def batch_loader(dataset, batch_size, shuffle=False):
+    """A DataLoader that asks dataset for a whole batch at once.
+
+    dataset: it must accept a list of numbers, as ImageDataset does.
+    batch_size: examples in a batch; the last one may have fewer.
+    Raises ValueError where batch_size is below 1.
+    Explained in “Fashion-MNIST: an image classification dataset”.
+    """
+    order = (torch.utils.data.RandomSampler(dataset) if shuffle
+             else torch.utils.data.SequentialSampler(dataset))
+    batches = torch.utils.data.BatchSampler(order, batch_size,
+                                            drop_last=False)
+    return torch.utils.data.DataLoader(dataset, sampler=batches,
+                                       batch_size=None)
 
 
 class FashionMNIST(sl.DataModule):
@@ -131,9 +144,8 @@ class FashionMNIST(sl.DataModule):
 
     def get_dataloader(self, train):
         """The loader over .train, shuffled, or over .val."""
-        return torch.utils.data.DataLoader(
-            self.train if train else self.val, self.batch_size,
-            shuffle=train, collate_fn=lambda batch: batch)
+        return batch_loader(self.train if train else self.val,
+                            self.batch_size, shuffle=train)
 
     def visualize(self, batch, nrows=1, ncols=8, labels=[]):
         """Show the first images of a batch (X, y) in a grid with titles.

@@ -263,8 +263,8 @@ class Classifier(sl.Module):
         """
         layers = (self.net if isinstance(self.net, nn.Sequential)
                   else [self.net])
-        device = next((p.device for p in self.parameters()), None)
-        X = torch.zeros(*X_shape, device=device)
+        like = next(iter(self.parameters()), torch.zeros(1))
+        X = torch.zeros(*X_shape, device=like.device, dtype=like.dtype)
         was_training = self.training
         self.eval()
         try:

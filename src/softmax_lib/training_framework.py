@@ -87,12 +87,14 @@ class ProgressBoard(HyperParameters):
         """Add a point to the curve called label.
 
         x, y: numbers. Every every_n-th call adds one point, the mean of
-        the last every_n. Raises ValueError where every_n is below 1.
+        the last every_n; 0 counts as 1. Raises ValueError where every_n is
+        negative.
         """
-        if every_n < 1:
-            raise ValueError(f'every_n must be at least 1, not {every_n}')
+        if every_n < 0:
+            raise ValueError(f'every_n must not be negative: {every_n}')
         points = self.waiting.setdefault(label, [])
-        points.append([float(torch.as_tensor(z).detach()) for z in (x, y)])
+        points.append([torch.as_tensor(z, dtype=torch.float64).detach().item()
+                       for z in (x, y)])
         if len(points) < every_n:
             return
         mean = self.Point(*(sum(z) / len(z) for z in zip(*points)))
@@ -137,7 +139,8 @@ class Module(nn.Module, HyperParameters):
     def __init__(self, plot_train_per_epoch=2, plot_valid_per_epoch=1):
         if min(plot_train_per_epoch, plot_valid_per_epoch) <= 0:
             raise ValueError('plot_train_per_epoch and plot_valid_per_epoch '
-                             'must be above 0')
+                             f'must be above 0, not {plot_train_per_epoch} '
+                             f'and {plot_valid_per_epoch}')
         super().__init__()
         self.save_hyperparameters()
         self.board = ProgressBoard(xlabel='epoch')
@@ -168,7 +171,7 @@ class Module(nn.Module, HyperParameters):
         else:
             x = trainer.epoch + 1
             n = trainer.num_val_batches / self.plot_valid_per_epoch
-        value = torch.as_tensor(value, dtype=torch.float64).mean()
+        value = torch.as_tensor(value, dtype=torch.float64).detach().mean()
         label = ('train_' if train else 'val_') + key
         self.board.draw(x, value, label, every_n=max(1, int(n)))
 
@@ -266,8 +269,9 @@ class SyntheticRegressionData(DataModule):
                                  f'not {value}')
         self.save_hyperparameters()
         n = num_train + num_val
-        self.X = torch.randn(n, len(w))
-        self.y = (sl.linreg(self.X, w.reshape(-1, 1), b)
+        weights = torch.as_tensor(w, dtype=torch.get_default_dtype())
+        self.X = torch.randn(n, weights.numel())
+        self.y = (sl.linreg(self.X, weights.reshape(-1, 1), b)
                   + noise * torch.randn(n, 1))
 
     def get_dataloader(self, train):
@@ -307,17 +311,19 @@ class Trainer(HyperParameters):
     to train on a GPU (one is used even if it is more); where there is
     none, a sentence says so and the CPU is used. gradient_clip_val: the
     largest norm that the gradient may have, or 0 for no limit.
-    Raises ValueError where max_epochs is below 1 or one of the others
-    below 0.
+    Raises ValueError where max_epochs is below 1, one of the others
+    below 0, or a number of epochs or GPUs not whole.
     Explained in “A small training framework”.
     """
     def __init__(self, max_epochs, num_gpus=0, gradient_clip_val=0):
-        for name, value, least in (
-                ('max_epochs', max_epochs, 1), ('num_gpus', num_gpus, 0),
-                ('gradient_clip_val', gradient_clip_val, 0)):
-            if value < least:
-                raise ValueError(f'{name} must be at least {least}, '
-                                 f'not {value}')
+        for name, value, least in (('max_epochs', max_epochs, 1),
+                                   ('num_gpus', num_gpus, 0)):
+            if value < least or value % 1:
+                raise ValueError(f'{name} must be a whole number, at least '
+                                 f'{least}, not {value}')
+        if gradient_clip_val < 0:
+            raise ValueError('gradient_clip_val must be at least 0, not '
+                             f'{gradient_clip_val}')
         self.save_hyperparameters()
         self.gpus = [gpu(i) for i in range(min(num_gpus, sl.num_gpus()))]
         if num_gpus and not self.gpus:
@@ -348,14 +354,16 @@ class Trainer(HyperParameters):
                 return None
 
         loaders = loader(data.train_dataloader), loader(data.val_dataloader)
+        lengths = []
         for name, found in zip(('train', 'val'), loaders):
-            if found is not None and not hasattr(found, '__len__'):
+            try:
+                lengths.append(0 if found is None else len(found))
+            except TypeError:
                 raise TypeError(f'{name}_dataloader() must return a loader '
-                                'that knows its length, as DataLoader does, '
-                                f'not a {type(found).__name__}')
+                                'that knows its length, not a '
+                                f'{type(found).__name__}') from None
         self.train_dataloader, self.val_dataloader = loaders
-        self.num_train_batches, self.num_val_batches = (
-            0 if found is None else len(found) for found in loaders)
+        self.num_train_batches, self.num_val_batches = lengths
         if self.train_dataloader is None and not self.num_val_batches:
             raise ValueError('data has a loader neither for training nor '
                              'for validation: define get_dataloader(train)')
@@ -425,11 +433,14 @@ class Trainer(HyperParameters):
 class SGD(HyperParameters):
     """Minibatch stochastic gradient descent, for a mean loss.
 
-    params: the tensors to be moved. lr: the learning rate.
-    Raises ValueError where params is empty.
+    params: the tensors to be moved, in a list. lr: the learning rate.
+    Raises ValueError where params is empty, TypeError where it is a
+    tensor.
     Explained in “A small training framework”.
     """
     def __init__(self, params, lr):
+        if torch.is_tensor(params):
+            raise TypeError('params must be a list of tensors, not one')
         params = list(params)
         if not params:
             raise ValueError('params holds no parameter')
