@@ -231,8 +231,10 @@ class Classifier(sl.Module):
         or 0.0 for each label, (n,). Raises ValueError as the function
         `accuracy` does.
         """
-        Y_hat = Y_hat.reshape(-1, Y_hat.shape[-1])
-        Y = Y.reshape(-1)
+        if Y_hat.shape[:-1] != Y.shape:
+            raise ValueError(f'Y_hat {tuple(Y_hat.shape)} must have one axis '
+                             f'more than Y {tuple(Y.shape)}')
+        Y_hat, Y = Y_hat.reshape(-1, Y_hat.shape[-1]), Y.reshape(-1)
         accuracy(Y_hat, Y)  # complains about what does not fit
         correct = (Y_hat.argmax(dim=1) == Y).float()
         return correct.mean() if averaged else correct
@@ -244,15 +246,14 @@ class Classifier(sl.Module):
         loss of each label, (n,). Raises ValueError where their numbers
         differ or a label is no class.
         """
-        Y_hat = Y_hat.reshape(-1, Y_hat.shape[-1])
-        Y = Y.reshape(-1)
-        if len(Y_hat) != len(Y):
-            raise ValueError(f'Y_hat has {len(Y_hat)} rows for {len(Y)} '
-                             'labels')
-        q = Y_hat.shape[1]
+        q = Y_hat.shape[-1]
+        if Y_hat.shape[:-1] != Y.shape:
+            raise ValueError(f'Y_hat {tuple(Y_hat.shape)} must have one axis '
+                             f'more than Y {tuple(Y.shape)}')
         if len(Y) and not 0 <= Y.min() <= Y.max() < q:
             raise ValueError(f'Y must be from 0 to {q - 1}, not from '
                              f'{Y.min()} to {Y.max()}')
+        Y_hat, Y = Y_hat.reshape(-1, q), Y.reshape(-1)
         return nn.functional.cross_entropy(
             Y_hat, Y, reduction='mean' if averaged else 'none')
 

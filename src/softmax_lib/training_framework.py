@@ -197,8 +197,11 @@ class Module(nn.Module, HyperParameters):
         """Run the net once on a list of inputs, then apply init to it.
 
         The run gives lazy layers their shapes. init: a function of a
-        layer, applied to every layer of self.net.
+        layer, applied to every layer of self.net. Raises TypeError
+        where inputs is a single tensor.
         """
+        if torch.is_tensor(inputs):
+            raise TypeError('inputs must be a list of tensors, not one')
         with torch.no_grad():
             self.forward(*inputs)
         if init is not None:
@@ -325,7 +328,7 @@ class Trainer(HyperParameters):
             raise ValueError('gradient_clip_val must be at least 0, not '
                              f'{gradient_clip_val}')
         self.save_hyperparameters()
-        self.gpus = [gpu(i) for i in range(min(num_gpus, sl.num_gpus()))]
+        self.gpus = [gpu(i) for i in range(min(int(num_gpus), sl.num_gpus()))]
         if num_gpus and not self.gpus:
             print('No GPU was found here: training will run on the CPU.')
 
@@ -334,14 +337,20 @@ class Trainer(HyperParameters):
 
         Raises ValueError where data has neither a loader for training
         nor one for validation, or an empty one for training; TypeError
-        where a loader does not know its length. Warns where there is no
+        where a loader does not know its length or the methods are missing
+        that a Module or a DataModule has. Warns where there is no
         loader for training, and where the loss is not finite.
         """
+        for name, given, method in (('model', model, 'training_step'),
+                                    ('data', data, 'train_dataloader')):
+            if not hasattr(given, method):
+                raise TypeError(f'{name} must have a method {method}, and a '
+                                f'{type(given).__name__} has none')
         self.prepare_data(data)
         self.prepare_model(model)
         self.optim = model.configure_optimizers()
         self.train_batch_idx = self.val_batch_idx = 0
-        for self.epoch in range(self.max_epochs):
+        for self.epoch in range(int(self.max_epochs)):
             self.fit_epoch()
             model.board.report(f'epoch {self.epoch + 1}')
 
@@ -397,6 +406,8 @@ class Trainer(HyperParameters):
             self.model.train()
             for batch in self.train_dataloader:
                 loss = self.model.training_step(self.prepare_batch(batch))
+                if loss is None:
+                    raise TypeError('training_step must return the loss')
                 self.optim.zero_grad()
                 loss.mean().backward()
                 if self.gradient_clip_val > 0:
