@@ -1108,6 +1108,14 @@ def test_layer_summary_that_fails_leaves_the_mode():
     assert model.training
 
 
+def test_a_trained_model_is_saved_whole(tmp_path):
+    model = sl.LinearRegression(0.1)
+    fit(model)
+    torch.save(model, tmp_path / "model.pt")
+    again = torch.load(tmp_path / "model.pt", weights_only=False)
+    assert torch.equal(again.get_w_b()[0], model.get_w_b()[0]) and again.board.data == model.board.data
+
+
 # -- Fashion-MNIST ------------------------------------------------------------------------------------
 
 @pytest.fixture(scope="module")

@@ -70,6 +70,7 @@ class ProgressBoard(HyperParameters):
     Explained in “A small training framework”.
     """
     Point = collections.namedtuple('Point', ['x', 'y'])
+    Point.__qualname__ = 'ProgressBoard.Point'  # where pickle finds it
 
     def __init__(self, xlabel=None, ylabel=None, xlim=None, ylim=None,
                  xscale='linear', yscale='linear',
