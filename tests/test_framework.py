@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 import softmax_lib as sl
 from softmax_lib import training_framework
-from test_library import AXES, LABELS, lines, refuses, script, shown, some
+from test_library import AXES, LABELS, lines, named, refuses, script, shown, some
 from test_library import afresh, few, images, notebook, terminal  # noqa: F401, these are fixtures
 
 SIGNATURES = {
@@ -94,12 +94,9 @@ def every_warning():
 
 @pytest.mark.parametrize("name", SIGNATURES)
 def test_signatures(name):
-    thing = sl
-    for part in name.split("."):
-        thing = getattr(thing, part)
-    assert str(inspect.signature(thing)) == SIGNATURES[name]
+    assert str(inspect.signature(named(name))) == SIGNATURES[name]
     if "." not in name:
-        assert name in sl.__all__ and re.search("Explained\\s+in", inspect.getdoc(thing))
+        assert name in sl.__all__ and re.search("Explained\\s+in", inspect.getdoc(named(name)))
 
 
 # -- bad arguments: one clear sentence, and nothing has happened --------------------------------------
