@@ -216,7 +216,7 @@ def test_image_classification_dataset(fashion):
     theirs, ours = load_data_fashion_mnist(256), d2l.load_data_fashion_mnist(256)
     for data_iter, other in zip(theirs, ours):
         assert len(data_iter) == len(other) and [len(y) for _, y in data_iter] == [len(y) for _, y in other]
-    assert all(torch.equal(X, X0) and torch.equal(y, y0) for (X, y), (X0, y0) in zip(theirs[1], ours[1]))
+    assert all(torch.allclose(X, X0) and torch.equal(y, y0) for (X, y), (X0, y0) in zip(theirs[1], ours[1]))
     assert float(f"{timer.stop():.2f} sec".split()[0]) >= 0
 
     X, y = next(iter(torch_data.DataLoader(theirs[0].dataset, batch_size=18)))
@@ -566,7 +566,7 @@ def test_readers_classes_and_the_librarys_fit_together():
     Own = type("Own", (Trainer,), dict(prepare_batch=prepare_batch, fit_epoch=fit_epoch))
     runs = [fitted(Model, Fitter) for Fitter in (d2l.Trainer, Own)
             for Model in (d2l.LinearRegressionScratch, scratch(d2l.Module), scratch(Module))]
-    assert all(torch.equal(runs[0], run) for run in runs)  # whoever wrote the loop, the same numbers
+    torch.testing.assert_close(runs[1:], runs[:1] * 5, rtol=1e-5, atol=1e-5)  # whoever wrote the loop
 
 
 @pytest.mark.parametrize("whole_loop", [False, True])
@@ -789,7 +789,7 @@ def test_fashion_mnists_datasets_in_a_readers_loader(fashion, part):
     data.val = part(data.val)
     X, y = next(iter(data.val_dataloader()))
     assert X.shape == (64, 1, 28, 28) and y.shape == (64,)
-    assert torch.equal(X[3], data.val[3][0]) and y[3] == data.val[3][1]
+    assert torch.allclose(X[3], data.val[3][0]) and y[3] == data.val[3][1]
 
 
 def test_softmax_regression_scratch_with_classes(fashion):
@@ -863,8 +863,10 @@ def test_classifier_defined_by_the_reader(fashion):
         return F.cross_entropy(Y_hat, Y, reduction="mean" if averaged else "none")
 
     own = run()
-    assert library.board.data == own.board.data and own.board.data["val_acc"][-1].y > 0.6
-    assert all(torch.equal(a, b) for a, b in zip(library.parameters(), own.parameters(), strict=True))
+    torch.testing.assert_close([*own.parameters()], [*library.parameters()], rtol=1e-3, atol=1e-4)
+    assert own.board.data.keys() == library.board.data.keys() and own.board.data["val_acc"][-1].y > 0.6
+    for curve, points in own.board.data.items():
+        torch.testing.assert_close(torch.tensor(points), torch.tensor(library.board.data[curve]), rtol=1e-3, atol=1e-3)
 
 
 def test_softmax_regression_concise_with_classes(fashion, capsys):

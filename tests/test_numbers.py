@@ -140,7 +140,7 @@ def test_classifiers_loss_and_accuracy(case, copies):
     model, exact = sl.Classifier(), truth(O, y)
     assert same(model.loss(O, y), exact.mean()) and same(model.loss(O, y, averaged=False), exact)
     right = (O.argmax(1) == y).float()
-    assert model.accuracy(O, y) == right.mean() and torch.equal(model.accuracy(O, y, averaged=False), right)
+    assert torch.allclose(model.accuracy(O, y), right.mean()) and torch.equal(model.accuracy(O, y, averaged=False), right)
     assert model.accuracy(O, y).item() == pytest.approx(sl.accuracy(O, y) / len(y))
     Os, ys = O.repeat(copies, 1, 1), y.repeat(copies, 1)  # (..., q) and (...)
     assert same(model.loss(Os, ys), exact.mean()) and same(model.loss(Os, ys, averaged=False), exact.repeat(copies))
@@ -240,12 +240,12 @@ def test_fashion_mnist_serves_each_image_once(fashion, batch_size):
     data = sl.FashionMNIST(batch_size)
     for loader, train in (data.train_dataloader(), True), (data.val_dataloader(), False):
         images, labels = garments(train)
-        pixels = images.double().div(255).float()
+        pixels = images.double() / 255
         X, y = served(loader)
         assert X.shape == (len(labels), 1, 28, 28) and len(loader) == math.ceil(len(labels) / batch_size)
-        order = (X.flatten(1)[:, None] == pixels.flatten(1)).all(2).int().argmax(1)
+        order = ((X.flatten(1)[:, None] - pixels.flatten(1)).abs() < 1e-6).all(2).int().argmax(1)
         assert torch.equal(order.sort().values, torch.arange(len(labels))) and torch.equal(y, labels[order])
-        assert torch.equal(X[:, 0], pixels[order]) and torch.equal(order, torch.arange(len(labels))) != train
+        assert same(X[:, 0].double(), pixels[order], atol=1e-6) and torch.equal(order, torch.arange(len(labels))) != train
 
 
 # -- training loops ---------------------------------------------------------------------------------------
