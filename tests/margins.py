@@ -2,12 +2,13 @@
 
 Every English page with assertions runs with ten seeds in place of its own, on the real images and on the
 stand-in. For each comparison this prints the values seen on both sides and its room: the smallest gap
-divided by the spread of the gaps. Below 0.5 another seed may well fail. Then the library's tests run with
-the same seeds.
+divided by the spread of the gaps (or the same for ratios, where both sides are positive). Below 0.5
+another seed may well fail. Then the library's tests run with the same seeds.
 """
 
 import ast
 import json
+import math
 import os
 import subprocess
 import sys
@@ -116,17 +117,23 @@ def main(names):
     return bool(poor)
 
 
+def room(gaps):
+    """The smallest gap in units of their spread."""
+    spread = max(gaps) - min(gaps)
+    return min(gaps) / spread if spread else math.copysign(math.inf, min(gaps))
+
+
 def show(values):
     """One line on an assertion over the seeds; whether it has room."""
     text, held = values[0][0], sum(value[1] for value in values)
     good, line = held == len(values), f"  {text}: holds {held} of {len(values)}"
     for pairs in zip(*(value[2] for value in values)):
-        gaps = [b - a for a, b in pairs]
-        spread = max(gaps) - min(gaps)
-        room = min(gaps) / spread if spread else float("inf")
-        good &= room >= ROOM
+        rooms = [room([b - a for a, b in pairs])]
+        if min(map(min, pairs)) > 0:  # also as a ratio, for times and diverging losses
+            rooms.append(room([math.log(b / a) for a, b in pairs]))
+        good &= max(rooms) >= ROOM
         low, high = ([f"{pick(side):.4g}" for pick in (min, max)] for side in zip(*pairs))
-        line += f"; {'…'.join(low)} < {'…'.join(high)}, room {room:.2g}"
+        line += f"; {'…'.join(low)} < {'…'.join(high)}, room {max(rooms):.2g}"
     print(line + ("" if good else "  ← POOR"), flush=True)
     return good
 
