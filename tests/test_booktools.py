@@ -317,6 +317,124 @@ def test_replaced_cells_want_translating(book, capsys):
     assert {failure.split(":")[0] for failure in left} == {"book/vi/alpha.md", "book/zh/alpha.md"}
 
 
+def test_forged_outputs_are_refused(book, capsys):
+    edit("book/en/beta.ipynb", "made by hand", "hand made")
+    before = files()
+    said = r"^book/en/beta.ipynb:1: cell 2 \(line \d+ of the .md\) has another output than sync stored → delete the notebook, then make sync$"
+    assert __main__.main(["sync"]) == 1
+    assert re.search(said, capsys.readouterr().out, re.MULTILINE)
+    with pytest.raises(project.Problem, match=said):
+        pairs.fill_cache(book / "cache")
+    assert files() == before
+    project.notebook("en", "beta").unlink()
+    assert __main__.main(["sync"]) == 0
+    assert list(checks.failures()) == []
+
+
+def test_a_cell_that_shows_html_is_refused(book, capsys):
+    edit("book/en/beta.md", "sl.double(4),", "from IPython.display import HTML; display(HTML('<b>'))\nsl.double(4),")
+    before = files()
+    assert __main__.main(["sync"]) == 1
+    assert re.search(r"beta.md:\d+: cell 2 .* shows text/html → show text or a still picture", capsys.readouterr().out)
+    assert files() == before
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "<script/>", "<svg:SCRIPT>", "<g onload='x'/>", '<g a=">" oNclick = "x"/>', "<foreignObject/>", '<a href="javascript:x"/>',
+        '<use xlink:href="//example.org/x.svg#a"/>', "<image href='https://example.org/x.png'/>", '<image href="data:text/html,x"/>',
+        '<g style="fill: url(https://example.org/x)"/>', "<style>@import 'x';</style>", "<set attributeName='href'/>",
+        '<?xml-stylesheet href="x.css"?>', "<!DOCTYPE svg [<!ENTITY x 'y'>]>", '<g xml:base="https://example.org"/>',
+    ],
+)  # fmt: skip
+def test_a_picture_only_draws(inside):
+    assert pairs.not_drawing(f"<svg>{inside}</svg>").startswith("an SVG with `")
+
+
+@pytest.mark.parametrize(
+    "inside", ['<use xlink:href="#a"/>', '<image href="data:image/png;base64,\n/on+AonA=="/>', '<a href="two.html#b"/>', '<g clip-path="url(#a)"/>']
+)
+def test_a_drawing_is_no_danger(inside):
+    assert pairs.not_drawing(f'<?xml version="1.0"?><svg>{inside}</svg>') is None
+
+
+def test_a_byte_order_mark_is_no_text(book, no_kernel):
+    texts = {path: path.read_text("utf-8") for path in [*project.BOOK.glob("*/*.md"), project.BOOK / "terms.csv"]}
+    for path, text in texts.items():
+        path.write_text("\ufeff" + text, "utf-8")
+    assert list(checks.failures()) == []
+    assert __main__.main(["sync"]) == 0
+    assert __main__.main(["translated", "vi/index", "vi/alpha"]) == 0
+    assert {path: path.read_text("utf-8").lstrip("\ufeff") for path in texts} == texts
+    assert not project.source("zh", "beta").read_text("utf-8").startswith("\ufeff")
+
+
+@pytest.mark.parametrize(
+    "edition, old, new",
+    [
+        ("en", "---\nfile", "--\nfile"), ("vi", "---\nfile", "\n---\nfile"), ("en", "mystnb", "mystn"), ("vi", "mystnb", "mystn"),
+        ("en", "file_format:", "fileformat:"), ("vi", "file_format:", "file_format"), ("en", "mystnb", "[mystnb"),
+        ("vi", "---\n\n(beta)", "--\n\n(beta)"),
+    ],
+)  # fmt: skip
+def test_a_typing_error_in_the_front_matter_is_named(book, no_kernel, capsys, edition, old, new):
+    edit(f"book/{edition}/beta.md", old, new)
+    before = files()
+    for command in ("sync", "check"):
+        assert __main__.main([command]) == 1
+        printed = capsys.readouterr().out
+        assert re.search(rf"^book/{edition}/beta.md:\d+: .* → correct the (front matter|YAML)", printed, re.MULTILINE), printed
+    assert files() == before
+
+
+@pytest.mark.parametrize("name", ["en/alpha.md", "en/index.md", "vi/beta.md", "vi/index.md", "terms.csv", "references.bib"])
+def test_a_byte_that_is_not_utf8_is_named(book, no_kernel, capsys, name):
+    with open(book / "book" / name, "ab") as file:
+        file.write(b"\ncaf\xe9\n")
+    line = (book / "book" / name).read_bytes().count(b"\n")
+    said = f"book/{name}:{line}: a character is not in UTF-8 → save the file as UTF-8"
+    assert __main__.main(["check"]) == 1
+    assert said in capsys.readouterr().out
+    if name.endswith(("alpha.md", "beta.md")):
+        assert __main__.main(["sync"]) == 1
+        assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "name, text, said",
+    [
+        ("_toc.yml", "", "_toc.yml:1: these are no settings"), ("_toc.yml", "- index\n", "_toc.yml:1: these are no settings"),
+        ("_toc.yml", "root: index\n", "_toc.yml:1: it has no `root`, or no `chapters`"),
+        ("_toc.yml", "chapters: [{file: alpha}]\n", "_toc.yml:1: it has no `root`"),
+        ("_toc.yml", "root: index\nchapters: [alpha]\n", "_toc.yml:1: it has no `root`, or no `chapters`"),
+        ("_toc.yml", "root: index\nchapters: [{file: alfa}, {file: beta}]\n", "book/en/alfa.md is missing"),
+        ("_config.yml", "", "_config.yml:1: these are no settings"),
+        ("_config.yml", "sphinx: {config: {}}\n", "_config.yml:1: no `editions`"),
+        ("_config.yml", "sphinx: {config: {editions: [en, vi]}}\n", "_config.yml:1: no `editions`"),
+        ("_config.yml", "sphinx: {config: {editions: {en: {language: en}}}}\n", "_config.yml:1: it does not name the repository"),
+        ("book/terms.csv", "English,vi,zh\nweight,a,b\n", "book/terms.csv:1: there is no column en"),
+    ],
+)  # fmt: skip
+def test_settings_that_lack_something_are_named(book, no_kernel, capsys, name, text, said):
+    (book / name).write_text(text)
+    project.use(book)
+    before = files()
+    for command in ("check", "sync")[: 1 if "terms" in name else 2]:
+        assert __main__.main([command]) == 1
+        assert said in capsys.readouterr().out
+    assert files() == before
+
+
+def test_every_locale_can_read_the_messages(book):
+    edit("book/terms.csv", "mô hình", "")
+    shutil.copytree(project.Path(project.__file__).parent, book / "book/booktools")
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": "book"}
+    done = subprocess.run([sys.executable, "-m", "booktools", "check"], cwd=book, env=environment, capture_output=True)
+    assert done.returncode == 1 and done.stderr == b""
+    assert "book/terms.csv:3: `model` has no word in column vi → fill it in" in done.stdout.decode()
+
+
 @pytest.mark.parametrize("name", ["_config.yml", "_toc.yml"])
 def test_broken_settings_are_named(book, capsys, name):
     (book / name).write_text((book / name).read_text("utf-8") + "broken: [\n")
@@ -396,7 +514,13 @@ def test_a_truncated_notebook_is_named(book, capsys):
     assert files() == before
 
 
-@pytest.mark.parametrize("name", ["vi/nothing", "en/alpha", "alpha"])
+@pytest.mark.parametrize("name", ["/", "", ".", "x" * 300, "book/en", "book/en/index.ipynb", "book/fr/alpha.ipynb", "book/en/alpha.md/alpha.ipynb"])
+def test_only_notebooks_of_the_book_are_adopted(book, capsys, name):
+    assert __main__.main(["adopt", str(book / name) if name not in ("/", "", ".") else name]) == 1
+    assert "is not a notebook of the book → name one, for example book/en/alpha.ipynb" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["vi/nothing", "en/alpha", "alpha", "vi/", "/", "", "vi/..", "vi/" + "x" * 300])
 def test_only_translations_are_recorded(book, capsys, name):
     assert __main__.main(["translated", name]) == 1
     assert "is not a page of a translation" in capsys.readouterr().out
@@ -485,13 +609,15 @@ def test_a_build_executes_nothing(book):
 # ---- every check is red once ----------------------------------------------------------------
 
 
-def stored(change):
-    """Change the English notebook of alpha as if it had been executed so."""
+def stored(change, forge=False):
+    """Change the English notebook of alpha as if it had been executed so; or its hashes too, as a forger would."""
 
     def apply():
         path = project.notebook("en", "alpha")
         notebook = nbformat.read(path, as_version=4)
         change(pairs.code_cells(notebook))
+        if forge:
+            notebook.metadata.book.outputs = [sections.digest(cell.outputs) for cell in pairs.code_cells(notebook)]
         path.write_text(nbformat.writes(notebook) + "\n", "utf-8")
 
     return apply
@@ -499,6 +625,10 @@ def stored(change):
 
 def tell(cell, text):
     cell.outputs = [nbformat.v4.new_output("stream", text=text)]
+
+
+def show(cell, kind, value):
+    cell.outputs = [nbformat.v4.new_output("display_data", {kind: value, "text/plain": "x"})]
 
 
 def alpha(old, new, edition="vi"):
@@ -531,7 +661,18 @@ RED = {
     "both edited": (lambda: (edit_notebook("book/vi/beta.ipynb", "# An-pha", "# x"), edit("book/vi/beta.md", "# An-pha", "# y")), r"were both edited"),
     "source edited": (alpha("Nhìn", "Xem"), r"^book/vi/alpha.md:1: it was edited since"),
     "not canonical": (alpha("mystnb:\n  figure:", "mystnb:\n\n  figure:"), r"^book/vi/alpha.md:\d+: it is not in the form"),
-    "outputs by hand": (lambda: edit("book/vi/beta.ipynb", "made by hand", "hand made"), r"^book/vi/beta.ipynb:1: its outputs or metadata"),
+    "outputs by hand": (lambda: edit("book/vi/beta.ipynb", "made by hand", "hand made"), r"^book/vi/beta.ipynb:1: cell 2 \(line \d+ of the .md\) has another output than sync stored → delete"),
+    "varying output by hand": (stored(lambda cells: tell(cells[5], "1\n")), r"^book/en/alpha.ipynb:1: cell 6 .* has another output than sync stored"),
+    "no output left": (stored(lambda cells: cells[5].update(outputs=[])), r"^book/en/alpha.ipynb:1: cell 6 .* has another output"),
+    "hashes taken out": (lambda: edit("book/en/beta.ipynb", '"outputs": [\n    "', '"other": [\n    "'), r"^book/en/beta.ipynb:1: cell 1 .* has another output"),
+    "script": (stored(lambda cells: show(cells[5], "text/html", "<script>1</script>"), forge=True), r"^book/en/alpha.ipynb:1: cell 6 .* shows text/html → delete"),
+    "script in an SVG": (stored(lambda cells: show(cells[4], "image/svg+xml", "<svg><script/></svg>"), forge=True), r"^book/en/alpha.ipynb:1: cell 5 .* shows an SVG with `<script` → delete"),
+    "script in a drawing": (lambda: edit("book/static/dot.svg", "/>", "><script/></svg>"), r"^book/en/alpha.md:\d+: the picture `../static/dot.svg` is an SVG with `<script`"),
+    "HTML in a line": (alpha("Look here.", "Look <b onclick='x'>here</b>.", "en"), r"^book/en/alpha.md:\d+: `<b onclick='x'>` would go into the website as it is"),
+    "HTML block": (alpha("Look here.", "<script>\n1\n</script>", "en"), r"^book/en/alpha.md:\d+: `<script>` would go"),
+    "HTML directive": (alpha(":::{note}", ":::{raw} html\n<i>\n:::\n:::{note}", "en"), r"^book/en/alpha.md:\d+: `{raw}` would go"),
+    "HTML in a caption": (alpha("caption: One dot.", "caption: One <i>dot.", "en"), r"^book/en/alpha.md:\d+: `<i>` would go"),
+    "HTML in the front matter": (alpha("---\n\n(alpha)=", "myst: {substitutions: {x: <i>}}\n---\n\n(alpha)=", "en"), r"^book/en/alpha.md:7: `myst: .*<i>.*` would go"),
     "timing kept": (stored(lambda cells: cells[1].metadata.update(execution={"t": 1})), r"^book/en/alpha.ipynb:1: its outputs or metadata"),
     "not executed": (stored(lambda cells: cells[3].update(execution_count=None)), r"^book/en/alpha.ipynb:1: cell 4 .* not executed"),
     "error output": (stored(lambda cells: cells[3].update(outputs=[nbformat.v4.new_output("error", ename="E", evalue="", traceback=[])])), r"cell 4 .* failed"),
@@ -581,6 +722,7 @@ RED = {
     "nothing asserted": (stored(lambda cells: cells[6].update(source="")), r"^book/en/alpha.md:\d+: this output varies"),
     "exercise unsolved": (alpha("{solution-start} ex-alpha", "{solution-start} ex-other", "en"), r"^book/en/alpha.md:\d+: exercise `ex-alpha` has no solution"),
     "solution alone": (alpha(":label: ex-alpha", ":label: ex-omega", "en"), r"^book/en/alpha.md:\d+: the solution of `ex-alpha` has no exercise"),
+    "column gone": (lambda: (project.BOOK / "terms.csv").write_text("en,zh\nweight,权重\nmodel,模型\n", "utf-8"), r"^book/terms.csv:1: column vi is missing or empty"),
     "term without word": (lambda: edit("book/terms.csv", "mô hình", ""), r"^book/terms.csv:3: `model` has no word in column vi"),
     "term twice": (lambda: edit("book/terms.csv", "模型", "权重"), r"^book/terms.csv:3: `权重` stands in line 2 too"),
     "term undefined": (glossary("weight\n: A factor."), r"^book/en/glossary.md:1: `model` has no definition"),

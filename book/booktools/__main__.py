@@ -31,9 +31,8 @@ def adopt(arguments) -> int:
 
 
 def translated(arguments) -> int:
-    for name in arguments.pages:
-        edition, page = Path(name).with_suffix("").parts[-2:] if "/" in name else ("", name)
-        sections.record_translation(edition, page)
+    for name in map(Path, arguments.pages):
+        sections.record_translation(name.parent.name, name.stem)
     print(f"Recorded as saying what the English text says now: {', '.join(arguments.pages)}.")
     return 0
 
@@ -60,6 +59,7 @@ def main(words: list[str] | None = None) -> int:
     command.add_argument("pages", nargs="+", metavar="LANG/PAGE")
     command.set_defaults(run=translated)
     arguments = parser.parse_args(words)
+    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # whatever the locale
     try:
         return arguments.run(arguments)
     except Problem as problem:

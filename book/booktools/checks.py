@@ -79,6 +79,10 @@ def parse(text: str, first: int = 1) -> list[Item]:
             items += [Item("label", label, line) for label in re.findall(r"\\label\{(.+?)\}", token.content)]
         elif token.type in ("fence", "colon_fence") and (match := re.match(r"\{(\S+?)\}\s*(.*)", token.info)):
             items += directive(match[1], match[2].strip(), token.content, line)
+        elif token.type == "html_block":
+            items.append(Item("html", token.content, line))
+        elif token.type == "front_matter":
+            items += [Item("html", text, line + n) for n, text in enumerate(token.content.split("\n"), 1) if "<" in text]
         elif token.type == "inline":
             items += inline(token.children, line)
     return items
@@ -99,6 +103,8 @@ def inline(tokens: list, line: int) -> Iterator[Item]:
             prose += token.content
         elif token.type == "math_inline":
             yield Item("formula", formula(token.content), line)
+        elif token.type == "html_inline":
+            yield Item("html", token.content, line)
         elif token.type == "link_open":
             yield Item("link", token.attrs["href"], line)
         elif token.type == "image":
@@ -141,6 +147,8 @@ def directive(name: str, argument: str, content: str, line: int) -> Iterator[Ite
             skipped += 1
         lines = lines[skipped:]
     body = "\n".join(lines)
+    if name.lower() in ("raw", "eval-rst", "include", "role"):
+        yield Item("html", f"{{{name}}}", line)
     label = str(options.get("label") or options.get("name") or "")
     if name == "code-cell":
         tags = options.get("tags", "")
@@ -272,7 +280,7 @@ def alternatives_translated(english: Page, other: Page) -> Iterator[str]:
 
 
 def translation_current(page: Page, wanted: str) -> Iterator[str]:
-    recorded = sections.split_front_matter(page.text)[0].get("translates")
+    recorded = project.split_front_matter(page.text, page.path)[0].get("translates")
     if recorded != wanted:
         what = "the English text changed since this was translated" if recorded else "no translation is recorded"
         yield f"{page.at(1)}: {what} → compare the texts, then make translated PAGE={page.edition}/{page.name}"
@@ -301,7 +309,7 @@ def address_repeated() -> Iterator[str]:
     for path in sorted([*project.ROOT.glob("README*.md"), *project.ROOT.glob("CITATION.cff"), *prefaces]):
         if not path.exists():
             continue  # said elsewhere
-        if project.repository() not in path.read_text("utf-8"):
+        if project.repository() not in project.read(path):
             yield f"{show(path)}:1: it does not name the repository → write {project.repository()}, or mend _config.yml"
 
 
@@ -332,13 +340,22 @@ def exercises_solved(page: Page) -> Iterator[str]:
             yield f"{page.at(item.line)}: the solution of `{item.value}` has no exercise here → correct its label"
 
 
+def no_html(page: Page) -> Iterator[str]:
+    for item in page.all("html"):
+        first = item.value.strip().split("\n")[0]
+        yield f"{page.at(item.line)}: `{first}` would go into the website as it is → write it in MyST (`<` as `&lt;`)"
+
+
 def figures_described(page: Page) -> Iterator[str]:
     for item in page.all("alternative"):
         if not item.value.strip():
             yield f"{page.at(item.line)}: the figure has no text alternative → say in :alt: what it shows"
     for item in page.all("file"):
-        if "://" not in item.value and not (page.path.parent / item.value).exists():
+        picture = page.path.parent / item.value
+        if "://" not in item.value and not picture.exists():
             yield f"{page.at(item.line)}: the picture `{item.value}` does not exist → correct the path"
+        elif picture.suffix == ".svg" and (found := pairs.not_drawing(project.read(picture))):
+            yield f"{page.at(item.line)}: the picture `{item.value}` is {found} → take it out"
 
 
 def references_resolve(pages: list[Page], table: list[dict]) -> Iterator[str]:
@@ -350,7 +367,7 @@ def references_resolve(pages: list[Page], table: list[dict]) -> Iterator[str]:
                 yield f"{page.at(item.line)}: the label `{item.value}` is taken by {labels[item.value]} → change it"
             labels.setdefault(item.value, page.at(item.line))
     bibliography = project.BOOK / "references.bib"
-    entries = bibliography.read_text("utf-8") if bibliography.exists() else ""
+    entries = project.read(bibliography) if bibliography.exists() else ""
     keys = re.findall(r"^@\w+\{([^,\s]+)", entries, re.MULTILINE)
     names, terms = project.pages(), {row.get(page.edition, "").casefold() for page in pages[:1] for row in table}
     for page in pages:
@@ -378,10 +395,13 @@ def table_well_formed(path: Path, table: list[dict]) -> Iterator[str]:
     """Every term has a word in every edition, and no word stands for two terms."""
     for edition in project.editions():
         seen: dict[str, int] = {}
+        if table and not any(row[edition] for row in table):
+            yield f"{show(path)}:1: column {edition} is missing or empty → write it"
+            continue
         for number, row in enumerate(table, 2):
-            word = (row.get(edition) or "").strip()
+            word = row[edition].strip()
             if not word:
-                yield f"{show(path)}:{number}: `{row.get('en')}` has no word in column {edition} → fill it in"
+                yield f"{show(path)}:{number}: `{row[project.source_edition()]}` has no word in column {edition} → fill it in"
             elif word.casefold() in seen:
                 yield f"{show(path)}:{number}: `{word}` stands in line {seen[word.casefold()]} too → keep one"
             seen.setdefault(word.casefold(), number)
@@ -417,11 +437,6 @@ def first_difference(text: str, wanted: str) -> int | None:
     return next((number for number, (one, other) in lines if one != other), None)
 
 
-def cell_place(page: Page, index: int) -> str:
-    """A cell of a notebook as messages name it."""
-    return f"{show(page.path.with_suffix('.ipynb'))}:1: cell {index + 1} (line {page.source.line(index)} of the .md)"
-
-
 def library_current() -> Iterator[str]:
     """`src/softmax_lib` is what the sources say."""
     try:
@@ -430,7 +445,7 @@ def library_current() -> Iterator[str]:
         yield str(problem)
         return
     for path, text in files.items():
-        if line := first_difference(path.read_text("utf-8") if path.exists() else "", text):
+        if line := first_difference(project.read(path) if path.exists() else "", text):
             yield f"{show(path)}:{line}: it is not what the sections' #@save cells say → edit these, then make sync"
     for path in library.stale(files):
         yield f"{show(path)}:1: no section saves this any more → make sync"
@@ -458,7 +473,7 @@ def pair_in_step(page: Page, english: Page, current: str) -> Iterator[str]:
     cells = pairs.code_cells(page.notebook)
     for index, cell in enumerate(cells):
         if cell.execution_count is None:
-            yield f"{cell_place(page, index)} was not executed → make sync"
+            yield f"{pairs.cell_place(page.source, index)} was not executed → make sync"
             return
     if page.notebook.metadata.book.get("library") != current:
         yield f"{show(path)}:1: the library changed since it was executed → make sync"
@@ -472,7 +487,7 @@ def outputs_sound(english: Page) -> Iterator[str]:
     if english.notebook is None:
         return
     for index, cell in enumerate(pairs.code_cells(english.notebook)):
-        place = cell_place(english, index)
+        place = pairs.cell_place(english.source, index)
         failed = any(output.output_type == "error" for output in cell.outputs)
         if failed and "raises-exception" not in sections.tags(cell):
             yield f"{place} failed when it was executed → mend it, then make sync"
@@ -526,13 +541,13 @@ def outputs_compared(english: list[Page]) -> Iterator[str]:
 
 def load(edition: str, name: str) -> Page:
     path = project.source(edition, name)
-    text = path.read_text("utf-8")
+    text = project.read(path)
     try:
         page = Page(edition, name, path, text, parse(text))
     except Problem as problem:
         raise Problem(f"{show(path)}:{problem}") from None
-    if name in project.sections():
-        page.source = sections.parse(text, path)
+    if project.is_section(name):
+        page.source = sections.read(edition, name)
         if (notebook := path.with_suffix(".ipynb")).exists():
             page.notebook = pairs.read_notebook(notebook)
     return page
@@ -560,7 +575,7 @@ def failures() -> Iterator[str]:
 
     path, table = project.BOOK / "terms.csv", project.terms()
     yield from table_well_formed(path, table)
-    yield from clean_text(path, path.read_text("utf-8"))
+    yield from clean_text(path, project.read(path))
     yield from library_current()
     yield from address_repeated()
 
@@ -571,6 +586,7 @@ def failures() -> Iterator[str]:
         yield from forbidden_words(page, table)
         yield from exercises_solved(page)
         yield from figures_described(page)
+        yield from no_html(page)
         yield from terms_defined(page, table) if page.name == "glossary" else ()
         english = book.get((english_edition, page.name))
         if english is None:

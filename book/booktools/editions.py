@@ -91,7 +91,7 @@ def begin(app):
 
 
 def check_sources():
-    """Every edition has every page of `_toc.yml`."""
+    """Every edition has every page of `_toc.yml`, and all can be read, as the table of terms can."""
     missing = [
         project.show(project.source(edition, page))
         for edition in project.editions()
@@ -103,6 +103,10 @@ def check_sources():
             f"Missing: {', '.join(missing)}. Every edition needs every page of _toc.yml: "
             "write it, or take its line out of _toc.yml."
         )
+    for edition in project.editions():
+        for page in project.pages():
+            project.read(project.source(edition, page))
+    project.terms()
 
 
 def settings(edition, build):
@@ -413,7 +417,7 @@ def add_definitions(app, page, template, context, doctree):
         return
     says = {
         places["term", term][1]: definition
-        for term, definition in sections.definitions(source.read_text("utf-8")).items()
+        for term, definition in sections.definitions(project.read(source)).items()
         if ("term", term) in places
     }
 

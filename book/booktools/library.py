@@ -28,7 +28,7 @@ def module_name(page: str) -> str:
 def tree(path: Path) -> ast.Module:
     """A module's tree; a syntax error is reported with its place."""
     try:
-        return ast.parse(path.read_text("utf-8"))
+        return ast.parse(project.read(path))
     except SyntaxError as error:
         raise Problem(f"{project.show(path)}:{error.lineno}: {error.msg} → correct the code") from None
 
@@ -210,7 +210,7 @@ def files() -> dict[Path, str]:
             for name in public_names(path):
                 offer(name, f".{path.stem}", project.show(path))
     pyproject = project.ROOT / "pyproject.toml"
-    version = tomllib.loads(pyproject.read_text("utf-8"))["project"]["version"] if pyproject.exists() else "0"
+    version = tomllib.loads(project.read(pyproject))["project"]["version"] if pyproject.exists() else "0"
     table = "\n".join(f'    "{name}": "{home}",' for name, home in homes.items())
     generated = GENERATED.format(f"the sections in book/{project.source_edition()}")
     made[folder() / "__init__.py"] = INIT.format(generated=generated, version=version, table=table)
@@ -220,7 +220,7 @@ def files() -> dict[Path, str]:
 def stale(made: dict[Path, str]) -> list[Path]:
     """Generated modules whose section is gone."""
     start = GENERATED.partition("{")[0]
-    return [path for path in sorted(folder().glob("*.py")) if path not in made and start in path.read_text("utf-8")]
+    return [path for path in sorted(folder().glob("*.py")) if path not in made and start in project.read(path)]
 
 
 def write(made: dict[Path, str]) -> list[Path]:

@@ -22,6 +22,7 @@ from .sections import (
     code,
     digest,
     follow,
+    front_matter,
     give_install_cell,
     parse,
     plain_cell,
@@ -49,7 +50,7 @@ def notebook_hash(notebook, path: Path) -> str:
     made = digest(body([plain_cell(cell) for cell in notebook.cells]))
     if made == notebook.metadata.get("book", {}).get("source"):
         return made
-    return parse(body([plain_cell(cell) for cell in notebook.cells]), path).hash
+    return parse(front_matter(FRONT_MATTER) + body([plain_cell(cell) for cell in notebook.cells]), path).hash
 
 
 def state(source: Source) -> str:
@@ -66,6 +67,22 @@ def state(source: Source) -> str:
     return "notebook" if ours == stored else "conflict"
 
 
+def cell_place(source: Source, index: int) -> str:
+    """A cell of a section's notebook as messages name it."""
+    shown = project.show(source.path.with_suffix(".ipynb"))
+    return f"{shown}:1: cell {index + 1} (line {source.line(index)} of the .md)"
+
+
+def forged(source: Source, notebook) -> str | None:
+    """The first output of a notebook that is not the one sync stored, or that no page may show."""
+    stored = notebook.metadata.get("book", {}).get("outputs", [])
+    for index, cell in enumerate(code_cells(notebook)):
+        what = f"shows {found}" if (found := unwanted(cell)) else "has another output than sync stored"
+        if found or stored[index : index + 1] != [digest(cell.outputs)]:
+            return f"{cell_place(source, index)} {what} → delete the notebook, then make sync"
+    return None
+
+
 def refusal(source: Source) -> str | None:
     """Why a pair cannot be brought in step without losing an edit."""
     path = source.path.with_suffix(".ipynb")
@@ -80,7 +97,7 @@ def refusal(source: Source) -> str | None:
             f"{shown}:1: it and its .md were both edited since the last sync, and differ; nothing was written"
             f" → keep the .md: delete the notebook, then make sync; keep the notebook: make adopt NB={shown} FORCE=1"
         )
-    return None
+    return forged(source, read_notebook(path)) if how in ("in step", "source") else None
 
 
 def notebook_text(source: Source, executed: list, library_now: str) -> str:
@@ -95,10 +112,11 @@ def notebook_text(source: Source, executed: list, library_now: str) -> str:
             done = next(outputs)
             cell.outputs, cell.execution_count = done.outputs, done.execution_count
         cells.append(cell)
+    hashes = [digest(cell.outputs) for cell in cells if cell.cell_type == "code"]
     metadata = {
         **FRONT_MATTER,
         "language_info": {"name": "python", "pygments_lexer": "ipython3"},
-        "book": {"source": source.hash, "library": library_now},
+        "book": {"source": source.hash, "library": library_now, "outputs": hashes},
     }
     notebook = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
     notebook.nbformat_minor = 5
@@ -109,7 +127,8 @@ def adopt(path: Path, force: bool = False) -> None:
     """Bring the edit of a notebook over to its source."""
     path = path.resolve()
     edition, page = path.parent.name, path.stem
-    if not path.exists() or path != project.notebook(edition, page).resolve():
+    known = edition in project.editions() and page in project.sections()
+    if not known or path != project.notebook(edition, page).resolve() or not path.exists():
         example = project.show(project.notebook(project.source_edition(), (project.sections() or ["NAME"])[0]))
         raise Problem(f"{project.show(path)} is not a notebook of the book → name one, for example {example}")
     source, notebook = read(edition, page), read_notebook(path)
@@ -171,6 +190,30 @@ def noise(cell) -> str | None:
     return None
 
 
+KINDS = ("text/plain", "image/png", "image/svg+xml")
+PICTURE = re.compile(r'"data:image/png;base64,[\w+/=\s]*"')
+NOT_DRAWING = re.compile(  # in an SVG: code, other documents, and what changes attributes
+    r"<(?:[\w.-]+:)?(?:script|foreignObject|iframe|object|embed|handler|set|animate\w*)\b|\bon[a-z]+\s*="
+    r'|\b(?:href|src)\s*=(?!"[\w.#-][\w./#-]*")|\bxml:base\b|url\((?!#)|@import|<\?(?!xml\s)|<!(?:ENTITY|ATTLIST)',
+    re.IGNORECASE,
+)
+
+
+def not_drawing(svg: str) -> str | None:
+    """What an SVG does beyond drawing."""
+    match = NOT_DRAWING.search(PICTURE.sub('"#"', svg))
+    return f"an SVG with `{match[0]}`" if match else None
+
+
+def unwanted(cell) -> str | None:
+    """What a cell shows that the book never does: another kind of output than text and still pictures."""
+    shown = [item for output in cell.outputs for item in output.get("data", {}).items()]
+    for kind, value in shown:
+        if kind not in KINDS:
+            return kind
+    return next(filter(None, (not_drawing(value) for kind, value in shown if kind == "image/svg+xml")), None)
+
+
 def kernel_environment() -> dict:
     """The environment of the kernels: this project's library first, plots inline."""
     path = os.pathsep.join(filter(None, [str(project.ROOT / "src"), os.environ.get("PYTHONPATH")]))
@@ -188,7 +231,7 @@ def needs_data(source: Source) -> bool:
 def fetch_data() -> None:
     """Have Fashion-MNIST in the cache before notebooks run, so that they do so silently."""
     script = "from softmax_lib import _data; _data.fashion_mnist_root(); print(_data.is_stand_in())"
-    done = subprocess.run([sys.executable, "-c", script], env=kernel_environment(), capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", script], env=kernel_environment(), capture_output=True, text=True, errors="replace")
     if done.returncode:
         why = (done.stderr.strip() or "no message").splitlines()[-1]
         raise Problem(f"Fashion-MNIST could not be loaded: {why} → mend that, then make sync")
@@ -226,6 +269,8 @@ def execute(source: Source) -> list:
         cell.outputs = clean(cell.outputs)
         if found := noise(cell):
             raise Problem(f"{where(source, index)} prints `{found}` → do not show it: it differs from run to run")
+        if found := unwanted(cell):
+            raise Problem(f"{where(source, index)} shows {found} → show text or a still picture")
     return cells
 
 
@@ -284,7 +329,11 @@ def stored_outputs(source: Source) -> list | None:
     cells = code_cells(notebook)
     if ran(cells) != ran(source.code) or any(cell.execution_count is None for cell in cells):
         return None
-    return cells if notebook_hash(notebook, path) == notebook.metadata.get("book", {}).get("source") else None
+    if notebook_hash(notebook, path) != notebook.metadata.get("book", {}).get("source"):
+        return None
+    if refused := forged(source, notebook):
+        raise Problem(refused)
+    return cells
 
 
 def library_hash(path: Path) -> str | None:
@@ -354,14 +403,11 @@ def fill_cache(cache_path: str | Path) -> int:
             if not path.exists():
                 continue
             key = project.show(path)
-            now[key] = digest(path.read_text("utf-8"), notebook.read_text("utf-8") if notebook.exists() else "")
+            now[key] = digest(project.read(path), project.read(notebook) if notebook.exists() else "")
             if known.get(key) == now[key]:
                 continue
-            source = read(edition, page)  # a page that cannot be read ends the build here, with its place
-            try:
-                cells = stored_outputs(source)
-            except Problem:
-                continue  # the notebook cannot be read: the build runs the cells
+            source = read(edition, page)  # what cannot be read, or is forged, ends the build here, with its place
+            cells = stored_outputs(source)
             if cells is None:
                 continue  # the build runs it
             from jupyter_cache import get_cache

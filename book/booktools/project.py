@@ -1,7 +1,9 @@
 """What the tools know about the project: where things are, which editions and pages there are."""
 
 import csv
+import io
 import os
+import re
 from functools import cache
 from pathlib import Path
 
@@ -23,24 +25,58 @@ def use(root: Path) -> None:
     pages.cache_clear()
 
 
-def read_yaml(path: Path) -> dict:
-    """A file of settings. Raises Problem where it is no YAML."""
+def read(path: Path) -> str:
+    """A text file, without a byte order mark."""
     try:
-        return yaml.safe_load(path.read_text("utf-8"))
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise Problem(f"{show(path)}:{line}: {error.problem} → correct the YAML there") from None
+        return path.read_text("utf-8").lstrip("\ufeff")
+    except FileNotFoundError:
+        raise Problem(f"{show(path)} is missing → write it; every edition has every page of _toc.yml") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise Problem(f"{show(path)}:{line}: a character is not in UTF-8 → save the file as UTF-8") from None
+
+
+def parse_yaml(text: str, path: Path, first: int = 1) -> dict:
+    """Settings, from a file or from that part of it that begins in line `first`."""
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line, why = first + (mark.line if mark else 0), getattr(error, "problem", None) or "it cannot be read"
+        raise Problem(f"{show(path)}:{line}: {why} → correct the YAML there") from None
+    if not isinstance(values, dict):
+        raise Problem(f"{show(path)}:{first}: these are no settings (`name: value`) → correct the YAML there")
+    return values
+
+
+def split_front_matter(text: str, path: Path) -> tuple[dict, str]:
+    """The settings above a page, and the page; cells want settings that say they are cells."""
+    match = re.match(r"---\n(.*?)^---\n", text, re.DOTALL | re.MULTILINE)
+    front = parse_yaml(match[1], path, 2) if match else {}
+    body = text[match.end() :] if match else text
+    if front.get("file_format") != "mystnb" and re.search(r"^(`{3,}|:{3,})\{code-cell\}", body, re.MULTILINE):
+        cure = "correct the front matter: lines `---`, `file_format: mystnb`, `---`"
+        raise Problem(f"{show(path)}:1: the page has cells, and its first lines do not say so → {cure}")
+    return front, body
 
 
 @cache
 def config() -> dict:
     """The book's configuration, `_config.yml`."""
-    return read_yaml(ROOT / "_config.yml")
+    path = ROOT / "_config.yml"
+    return parse_yaml(read(path), path)
 
 
 def editions() -> dict[str, dict]:
     """The editions by folder name; the first is the one the others translate."""
-    return config()["sphinx"]["config"]["editions"]
+    try:
+        table = config()["sphinx"]["config"]["editions"]
+        known = [row["language"] for row in table.values()]
+    except (AttributeError, KeyError, TypeError):
+        known = []
+    if not known:
+        raise Problem("_config.yml:1: no `editions` below sphinx: config:, or one without `language` → write them")
+    return table
 
 
 def source_edition() -> str:
@@ -53,21 +89,28 @@ def translations() -> list[str]:
 
 def repository() -> str:
     """The address of the repository, without a trailing slash."""
-    return config()["repository"]["url"].rstrip("/")
+    try:
+        return config()["repository"]["url"].rstrip("/")
+    except (AttributeError, KeyError, TypeError):
+        raise Problem("_config.yml:1: it does not name the repository → write repository: url:") from None
 
 
 @cache
 def pages() -> list[str]:
     """Every page of the book in reading order, by file name without its ending."""
-    toc = read_yaml(ROOT / "_toc.yml")
-    chapters = [chapter for part in toc.get("parts", [toc]) for chapter in part["chapters"]]
-    return [toc["root"], *(chapter["file"] for chapter in chapters)]
+    path = ROOT / "_toc.yml"
+    toc = parse_yaml(read(path), path)
+    try:
+        chapters = [chapter for part in toc.get("parts", [toc]) for chapter in part["chapters"]]
+        return [toc["root"], *(chapter["file"] for chapter in chapters)]
+    except (KeyError, TypeError):
+        raise Problem("_toc.yml:1: it has no `root`, or no `chapters` of `file: NAME` → write them") from None
 
 
 def is_section(page: str) -> bool:
     """Sections have cells and therefore a notebook; the other pages are text alone."""
     path = source(source_edition(), page)
-    return path.exists() and "file_format: mystnb" in path.read_text("utf-8")[:400]
+    return split_front_matter(read(path), path)[0].get("file_format") == "mystnb"
 
 
 def sections() -> list[str]:
@@ -81,9 +124,12 @@ def source(edition: str, page: str) -> Path:
 
 
 def terms() -> list[dict]:
-    """The rows of the term table, `book/terms.csv`."""
-    with open(BOOK / "terms.csv", encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    """The rows of the term table, `book/terms.csv`; words that are not there are empty."""
+    path = BOOK / "terms.csv"
+    rows = list(csv.DictReader(io.StringIO(read(path)), restval=""))
+    if rows and source_edition() not in rows[0]:
+        raise Problem(f"{show(path)}:1: there is no column {source_edition()} → write it, and commas between columns")
+    return [dict.fromkeys(editions(), "") | row for row in rows]
 
 
 def show(path: Path) -> str:
@@ -98,7 +144,7 @@ def notebook(edition: str, page: str) -> Path:
 
 def write(path: Path, text: str) -> bool:
     """Write a file whole or not at all, and only if that changes it; whether it did."""
-    if path.exists() and path.read_text("utf-8") == text:
+    if path.exists() and path.read_text("utf-8", errors="replace") == text:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.new")

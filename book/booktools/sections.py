@@ -14,7 +14,7 @@ import nbformat
 import yaml
 
 from . import project
-from .project import Problem
+from .project import Problem, split_front_matter
 
 MARK = "#@save"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -26,7 +26,7 @@ if find_spec("softmax_lib") is None:
 
 
 def digest(*parts) -> str:
-    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Source:
         """The line of a code cell in the file, or of a line (from 1) inside it."""
         if inside is None or index >= len(self.lines):
             return self.lines[index] if index < len(self.lines) else 1
-        wanted, lines = self.code[index].source.split("\n"), self.path.read_text("utf-8").split("\n")
+        wanted, lines = self.code[index].source.split("\n"), project.read(self.path).split("\n")
         for start in range(self.lines[index], len(lines)):
             if lines[start : start + len(wanted)] == wanted:
                 return start + inside
@@ -74,12 +74,6 @@ def front_matter(values: dict) -> str:
     return f"---\n{yaml.safe_dump(values, sort_keys=False, allow_unicode=True)}---\n"
 
 
-def split_front_matter(text: str) -> tuple[dict, str]:
-    if match := re.match(r"---\n(.*?)^---\n", text, re.DOTALL | re.MULTILINE):
-        return yaml.safe_load(match[1]) or {}, text[match.end() :]
-    return {}, text
-
-
 def plain_cell(cell):
     """A cell without outputs and without any metadata but what the source can hold."""
     kept = {key: cell.metadata[key] for key in ("tags", "mystnb") if cell.metadata.get(key)}
@@ -94,6 +88,7 @@ def tags(cell) -> list[str]:
 def parse(text: str, path: Path) -> Source:
     from jupytext.myst import MystMetadataParsingError, myst_to_notebook
 
+    front, _ = split_front_matter(text, path)
     try:
         notebook = myst_to_notebook(text, add_source_map=True)
     except (MystMetadataParsingError, yaml.YAMLError) as error:
@@ -103,14 +98,12 @@ def parse(text: str, path: Path) -> Source:
         raise Problem(f"{project.show(path)}:{line}: {message} → {cure}") from None
     starts = notebook.metadata.pop("source_map")
     lines = [line for cell, line in zip(notebook.cells, starts) if cell.cell_type == "code"]
-    return Source(path, split_front_matter(text)[0], [plain_cell(cell) for cell in notebook.cells], lines)
+    return Source(path, front, [plain_cell(cell) for cell in notebook.cells], lines)
 
 
 def read(edition: str, page: str) -> Source:
     path = project.source(edition, page)
-    if not path.exists():
-        raise Problem(f"{project.show(path)} is missing → write it; {edition} has every page of _toc.yml")
-    return parse(path.read_text("utf-8"), path)
+    return parse(project.read(path), path)
 
 
 def body(cells: list) -> str:
@@ -198,7 +191,7 @@ def words_in_figure(cell) -> list[str]:
 def english_hash(page: str) -> str:
     """A hash of the English text that a translator of the page sees."""
     english = project.source_edition()
-    if page in project.sections():
+    if project.is_section(page):
         words = []
         for cell in read(english, page).cells:
             if cell.cell_type != "code":
@@ -206,18 +199,19 @@ def english_hash(page: str) -> str:
             elif not is_install_cell(cell):
                 words += words_in_code(cell.source) + words_in_figure(cell)
     else:
-        words = [split_front_matter(project.source(english, page).read_text("utf-8"))[1]]
+        path = project.source(english, page)
+        words = [split_front_matter(project.read(path), path)[1]]
     return digest(" ".join(" ".join(words).split()))
 
 
 def record_translation(edition: str, page: str) -> bool:
     """Record that a translated page says what the English page says now."""
     path = project.source(edition, page)
-    if not path.exists() or edition not in project.translations():
+    if page not in project.pages() or edition not in project.translations():
         example = f"{project.translations()[0]}/{project.pages()[0]}"
         name = f"{edition}/{page}".lstrip("/")
         raise Problem(f"{name} is not a page of a translation in _config.yml → say for example {example}")
-    front, text = split_front_matter(path.read_text("utf-8"))
+    front, text = split_front_matter(project.read(path), path)
     return project.write(path, front_matter({**front, "translates": english_hash(page)}) + text)
 
 
