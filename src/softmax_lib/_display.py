@@ -1,5 +1,6 @@
 """Where live plots appear: redrawn in place in a notebook, as lines of text elsewhere."""
 
+import functools
 import sys
 
 __all__ = []
@@ -11,6 +12,25 @@ def in_notebook():
         return False
     from IPython import get_ipython
     return hasattr(get_ipython(), "kernel")
+
+
+def open_figures():
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    return set(pyplot.get_fignums()) if pyplot else set()
+
+
+def tidy(plot):
+    """A decorator for functions that plot: the figures that a failed call has opened are closed again."""
+    @functools.wraps(plot)
+    def tidied(*args, **kwargs):
+        before = open_figures()
+        try:
+            return plot(*args, **kwargs)
+        except BaseException:
+            for number in open_figures() - before:
+                sys.modules["matplotlib.pyplot"].close(number)
+            raise
+    return tidied
 
 
 class LiveFigure:
