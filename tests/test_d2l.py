@@ -172,13 +172,6 @@ def test_weight_decay():
     test_data = d2l.synthetic_data(true_w, true_b, n_test)
     test_iter = d2l.load_array(test_data, batch_size, is_train=False)
 
-    def evaluate_loss(net, data_iter, loss):
-        metric = d2l.Accumulator(2)
-        for X, y in data_iter:
-            l = loss(net(X), y)
-            metric.add(d2l.reduce_sum(l), d2l.size(l))
-        return metric[0] / metric[1]
-
     def train(lambd):
         w = torch.normal(0, 1, size=(num_inputs, 1), requires_grad=True)
         b = torch.zeros(1, requires_grad=True)
@@ -192,11 +185,43 @@ def test_weight_decay():
                 l.sum().backward()
                 d2l.sgd([w, b], lr, batch_size)
             if (epoch + 1) % 5 == 0:
-                animator.add(epoch + 1, (evaluate_loss(net, train_iter, loss), evaluate_loss(net, test_iter, loss)))
-        return torch.norm(w).item(), [line.get_ydata()[-1] for line in animator.axes[0].lines]
+                animator.add(epoch + 1, (d2l.evaluate_loss(net, train_iter, loss),
+                                         d2l.evaluate_loss(net, test_iter, loss)))
+        return torch.norm(w).item(), [y[-1] for y in animator.Y]
 
     (free, (train_loss, test_loss)), (decayed, (_, tamed)) = train(lambd=0), train(lambd=3)
     assert train_loss < 0.1 < 10 < test_loss and tamed < test_loss / 10 and decayed < free / 5
+
+
+def test_polynomial_regression():
+    max_degree, n_train, n_test = 20, 100, 100
+    true_w = np.zeros(max_degree)
+    true_w[0:4] = np.array([5, 1.2, -3.4, 5.6])
+    features = np.random.default_rng(0).normal(size=(n_train + n_test, 1))
+    poly_features = np.power(features, np.arange(max_degree).reshape(1, -1))
+    for i in range(max_degree):
+        poly_features[:, i] /= math.gamma(i + 1)
+    labels = np.dot(poly_features, true_w)
+    poly_features, labels = [d2l.tensor(x, dtype=d2l.float32) for x in (poly_features, labels)]
+
+    def train(degrees, num_epochs=100):
+        X, y = poly_features[:, :degrees], labels.reshape(-1, 1)
+        net, loss = nn.Sequential(nn.Linear(degrees, 1, bias=False)), nn.MSELoss(reduction="none")
+        train_iter = d2l.load_array((X[:n_train], y[:n_train]), 10)
+        test_iter = d2l.load_array((X[n_train:], y[n_train:]), 10, is_train=False)
+        trainer = torch.optim.SGD(net.parameters(), lr=0.01)
+        animator = d2l.Animator(xlabel="epoch", ylabel="loss", yscale="log", xlim=[1, num_epochs],
+                                legend=["train", "test"])
+        for epoch in range(num_epochs):
+            d2l.train_epoch_ch3(net, train_iter, loss, trainer)
+            if epoch == 0 or (epoch + 1) % 20 == 0:
+                animator.add(epoch + 1, (d2l.evaluate_loss(net, train_iter, loss),
+                                         d2l.evaluate_loss(net, test_iter, loss)))
+        assert animator.X == [[1, 20, 40, 60, 80, 100]] * 2
+        return animator.Y[1][-1], net[0].weight.data.numpy()[0]
+
+    (right, weights), (too_few, _) = train(4), train(2)
+    assert right < 0.5 < too_few and abs(weights[0] - 5) < 0.3 > abs(weights[2] + 3.4)
 
 
 def test_image_classification_dataset(fashion):
@@ -403,7 +428,7 @@ def test_utilities():
     assert board.data["sin"][1].x == 1.25 and board.data["sin"][1].y == pytest.approx((math.sin(1) + math.sin(1.5)) / 2)
 
 
-class Module(nn.Module, d2l.HyperParameters):
+class Module(d2l.nn_Module, d2l.HyperParameters):
     """The framework's three classes as a reader defines them again."""
     def __init__(self, plot_train_per_epoch=2, plot_valid_per_epoch=1):
         super().__init__()

@@ -4,7 +4,9 @@ Needs what test_library.py needs, whose helpers it borrows. No GPU: where one is
 """
 import copy
 import inspect
+import io
 import math
+import pickle
 import re
 import warnings
 from types import SimpleNamespace
@@ -108,11 +110,6 @@ class Net(sl.Classifier):
         self.lr, self.net = lr, nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
 
 
-class Stepless(sl.LinearRegressionScratch):
-    def training_step(self, batch):
-        super().training_step(batch)  # and the return is forgotten
-
-
 class Stream(torch.utils.data.IterableDataset):
     def __iter__(self):
         yield torch.ones(2), torch.ones(1)
@@ -130,56 +127,48 @@ one, none = [(torch.ones(4, 2), torch.ones(4, 1))], []
 BAD = {
     "not a class": (lambda: sl.add_to_class(3), "Class", "int"),
     "no function": (lambda: sl.add_to_class(Net)(3), "function", "int"),
+    "no function, but it can be called": (lambda: sl.add_to_class(Net)(nn.Linear), "function", "type"),
     "ignore is a string": (lambda: sl.HyperParameters().save_hyperparameters(ignore="lr"), "ignore", "lr"),
     "every_n": (lambda: sl.ProgressBoard().draw(0, 1, "a", every_n=-1), "every_n", -1),
-    "fewer points than none": (lambda: sl.Module(plot_train_per_epoch=-3), "plot_train_per_epoch", -3),
-    "no points in training": (lambda: sl.Module(plot_train_per_epoch=0), "plot_train_per_epoch", 0),
-    "no points in validation": (lambda: sl.Module(2, -1), "plot_valid_per_epoch", 0),
     "no trainer": (lambda: sl.Module().plot("loss", 1.0, train=True), "Trainer.fit"),
     "no learning rate": (lambda: sl.Module().configure_optimizers(), "Module", "self.lr", "configure_optimizers"),
-    "rows": (lambda: regression().get_tensorloader((torch.ones(3), torch.ones(4)), True), 3, 4),
     "noise": (lambda: regression(noise=-0.5), "noise", -0.5, 0),
     "num_train": (lambda: regression(num_train=0), "num_train", 0, 1),
     "num_val": (lambda: regression(num_val=-1), "num_val", -1, 0),
     "batch_size": (lambda: regression(batch_size=0), "batch_size", 0, 1),
     "a bias per example": (lambda: sl.SyntheticRegressionData(true_w, torch.ones(5)), "b", 5),
+    "and from NumPy": (lambda: sl.SyntheticRegressionData(true_w, np.ones(2000)), "b", 2000),
     "max_epochs": (lambda: sl.Trainer(0), "max_epochs", 0, 1),
     "half an epoch": (lambda: sl.Trainer(2.5), "max_epochs", 2.5),
     "half a GPU": (lambda: sl.Trainer(1, num_gpus=0.5), "num_gpus", 0.5),
     "num_gpus": (lambda: sl.Trainer(1, num_gpus=-1), "num_gpus", -1, 0),
     "gradient_clip_val": (lambda: sl.Trainer(1, gradient_clip_val=-0.5), "gradient_clip_val", -0.5, 0),
-    "no data": (lambda: fit(scratch(), Given()), "training", "validation", "get_dataloader"),
-    "no data but an empty loader": (lambda: fit(scratch(), Given(val=none)), "training", "validation"),
-    "nothing to train on": (lambda: fit(scratch(), Given(none, one)), "training", "empty"),
-    "a loader that does not end": (lambda: fit(scratch(), Given(iter(one))), "train_dataloader", "length"),
-    "nor this one": (lambda: fit(scratch(), Given(one, iter(one))), "val_dataloader", "length"),
-    "a loader of unknown length": (lambda: fit(scratch(), Given(stream)), "train_dataloader", "length"),
-    "and for validation": (lambda: fit(scratch(), Given(one, stream)), "val_dataloader", "length"),
-    "nothing to clip": (lambda: sl.Trainer(1).clip_gradients(1, scratch()), "gradient"),
+    "gradient_clip_val of nan": (lambda: sl.Trainer(1, gradient_clip_val=math.nan), "gradient_clip_val", "nan", 0),
+    "clip below 0": (lambda: sl.Trainer(1).clip_gradients(-1, scratch()), "grad_clip_val", -1, 0),
+    "clip at nan": (lambda: sl.Trainer(1).clip_gradients(math.nan, scratch()), "grad_clip_val", "nan", 0),
+    "no data": (lambda: fit(scratch(), Given()), "data", "training", "get_dataloader"),
+    "no data but an empty loader": (lambda: fit(scratch(), Given(val=none)), "data", "training"),
+    "nothing to train on": (lambda: fit(scratch(), Given(none, one)), "data", "training"),
     "nothing to move": (lambda: sl.SGD([], 0.1), "params"),
+    "uphill": (lambda: sl.SGD([torch.ones(1)], -0.1), "lr", -0.1),
+    "at a rate of nan": (lambda: sl.SGD([torch.ones(1)], math.nan), "lr", "nan"),
     "a tensor to move": (lambda: sl.SGD(torch.ones(3, requires_grad=True), 0.1), "params"),
     "shapes": (lambda: sl.LinearRegression(0.1).loss(torch.ones(3, 1), torch.ones(3)), "y_hat", "y", "(3, 1)", "(3,)"),
     "labels": (lambda: scratch().loss(torch.ones(3, 1), torch.ones(4)), "y_hat", "y", 3, 4),
-    "loss, too few labels": (lambda: Net().loss(eye, three[:2]), "Y_hat", 3, 2),
-    "loss, label above": (lambda: Net().loss(eye, three + 1), 0, 2, 3),
-    "loss, label below": (lambda: Net().loss(eye, three - 1), 0, 2, -1),
-    "loss, label that is ignored": (lambda: Net().loss(eye, torch.tensor([0, 1, -100])), 0, 2, -100),
     "accuracy, too few labels": (lambda: Net().accuracy(eye, three[:2]), "(2,)"),
     "accuracy, one column": (lambda: Net().accuracy(torch.ones(3, 1), three), "(3, 1)"),
-    "accuracy, label": (lambda: Net().accuracy(eye, three + 1), 0, 2, 3),
-    "no batch": (lambda: sl.FashionMNIST(batch_size=0), "batch_size", 0, 1),
     "no image": (lambda: sl.FashionMNIST(resize=(28, 0)), "resize", "(28, 0)"),
     "half a pixel": (lambda: sl.FashionMNIST(resize=28.5), "resize", 28.5),
-    "three sides": (lambda: sl.FashionMNIST(resize=(1, 28, 28)), "resize", "(1, 28, 28)"),
     "no class": (lambda: sl.FashionMNIST().text_labels([3, 10]), "labels", 10),
     "too few titles": (lambda: sl.FashionMNIST().visualize((torch.ones(3, 1, 4, 4), three), labels=["a"]), 1, 3),
     "a single class": (lambda: sl.SoftmaxRegression(1, 0.1), "num_outputs", 1, 2),
-    "loss, labels the wrong way round": (lambda: Net().loss(torch.ones(2, 3, 4), torch.ones(3, 2).long()), "(3, 2)"),
+    "half a class": (lambda: sl.SoftmaxRegression(2.5, 0.1), "num_outputs", 2.5, 2),
     "accuracy, so": (lambda: Net().accuracy(torch.ones(2, 3, 4), torch.ones(3, 2).long()), "(3, 2)"),
     "inputs in no list": (lambda: Lazy().apply_init(torch.ones(1, 4)), "inputs"),
     "no Module": (lambda: sl.Trainer(1).fit(nn.Linear(2, 1), regression()), "model", "Linear"),
     "no DataModule": (lambda: fit(scratch(), one), "data", "list"),
-    "no loss returned": (lambda: fit(Stepless(2, 0.1)), "training_step", "loss"),
+    "a class, no model": (lambda: sl.Trainer(1).fit(sl.LinearRegression, regression()), "model", "class"),
+    "a class, no data": (lambda: sl.Trainer(1).fit(scratch(), sl.SyntheticRegressionData), "data", "class"),
 }
 
 
@@ -192,11 +181,12 @@ def test_bad_argument(name, capsys):
     assert sl.plt.get_fignums() == [] and capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("data", [Given(), Given(none, one), Given(iter(one), one)])
+@pytest.mark.parametrize("data", [Given(), Given(none, one), Given(iter(one), one), Given(one, stream)])
 def test_a_fit_that_refuses_has_done_nothing(data):
     model = scratch()
     before = snapshot(model)
-    refuses(lambda: fit(model, data))
+    with pytest.raises((ValueError, TypeError), match="no minibatch|has no len"):
+        fit(model, data)
     assert same(before, snapshot(model)) and not hasattr(model, "trainer") and model.w.grad is None
 
 
@@ -564,12 +554,29 @@ def test_apply_init():
     assert seen[2:] == ["Linear", "ReLU", "Linear", "Sequential"] and (model.net[2].weight == 0.5).all()
 
 
-def test_a_fitted_model_can_be_kept():
+def saved(thing):
+    torch.save(thing, buffer := io.BytesIO())
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("keep", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model)),
+                                  lambda model: torch.load(io.BytesIO(saved(model)), weights_only=False)],
+                         ids=["copy", "pickle", "torch.save"])
+def test_a_fitted_model_that_is_kept_holds_its_parameters_and_curves(notebook, keep):
+    """And nothing of the data, here 4 MB, of the trainer or of the figure; and it can be trained on."""
     model = Net()
-    fit(model, Given([(torch.rand(5, 4), torch.arange(5) % 3)]))
+    data = Given([(torch.rand(250_000, 4), torch.arange(250_000) % 3)])
+    sl.Trainer(1).fit(model, data)
     assert list(model.state_dict()) == ["net.1.weight", "net.1.bias"]
-    twin = copy.deepcopy(model)
+    assert len(saved(model)) < len(saved(model.state_dict())) + 10_000
+    twin = keep(model)
     assert same(snapshot(model), snapshot(twin)) and twin.net[1].weight is not model.net[1].weight
+    assert twin.board.data == model.board.data and twin.hparams == model.hparams
+    assert not hasattr(twin, "trainer") and twin.board.live is None
+    assert model.trainer.model is model and model.board.live is not None  # the original keeps all it has
+    before = snapshot(twin)
+    sl.Trainer(2).fit(twin, data)
+    assert not same(before, snapshot(twin)) and same(before, snapshot(model)) and len(twin.board.data["train_loss"]) == 2
 
 
 # -- DataModule ---------------------------------------------------------------------------------------
@@ -622,6 +629,18 @@ def test_get_tensorloader_shuffles_when_training():
     assert not torch.equal(first, second) and torch.equal(first.sort().values, rows)
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_workers_read(workers):
+    data = sl.DataModule(num_workers=workers)
+    data.batch_size = 2
+    loader = data.get_tensorloader(([1, 2, 3], np.ones(3)), False)
+    assert loader.num_workers == workers and torch.cat([x for x, _ in loader]).tolist() == [1, 2, 3]
+    fashion = sl.FashionMNIST(5000)
+    fashion.num_workers = workers
+    loader = fashion.val_dataloader()
+    assert loader.num_workers == workers and [len(y) for _, y in loader] == [5000, 5000]
+
+
 def test_synthetic_regression_data():
     n, data = 20_000, sl.SyntheticRegressionData(true_w, true_b, noise=0.5, num_train=20_000, num_val=1000)
     assert data.X.shape == (n + 1000, 2) and data.y.shape == (n + 1000, 1)
@@ -666,7 +685,23 @@ def test_synthetic_regression_data_takes_any_weights(w):
 def test_devices(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 5)
     assert sl.num_gpus() == 5 and sl.cpu() == torch.device("cpu")
-    assert sl.gpu() == torch.device("cuda:0") and sl.gpu(3) == torch.device("cuda:3")
+    for apple in False, True:
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: apple)
+        assert sl.num_gpus() == (1 if apple else 5)
+        assert sl.gpu() == torch.device("mps:0" if apple else "cuda:0")
+    assert sl.Trainer(1, num_gpus=2).gpus == [torch.device("mps:0")]
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert sl.gpu(3) == torch.device("cuda:3")
+
+
+def test_a_number_is_plotted_from_a_device_without_float64(monkeypatch):
+    """As Apple's GPUs are: a number is brought home before it is made exact."""
+    places, double = [], torch.Tensor.double
+    monkeypatch.setattr(torch.Tensor, "cpu", lambda self: places.append("home") or self)
+    monkeypatch.setattr(torch.Tensor, "double", lambda self: places.append("double") or double(self))
+    model = scratch(lr=0)
+    fit(model)
+    assert places == ["home", "double"] * 8
 
 
 class Diary(sl.LinearRegressionScratch):
@@ -790,6 +825,38 @@ def test_a_loader_may_be_none():
     assert list(model.board.data) == ["train_loss"]
 
 
+def test_data_that_can_be_read_once():
+    class Once:
+        def __init__(self):
+            self.batches = iter(one)
+
+        def __iter__(self):
+            return self.batches
+
+        def __len__(self):
+            return 1
+
+    refuses(lambda: fit(scratch(), Given(Once()), 2), "training", "epoch", 2)
+
+
+def test_fit_leaves_evaluation_mode():
+    model = Net()
+    fit(model, Given([(torch.rand(5, 4), torch.arange(5) % 3)]))
+    assert not model.training and not model.net.training
+
+
+def test_an_epoch_can_be_the_last():
+    class Stopping(sl.Trainer):
+        def fit_epoch(self):
+            super().fit_epoch()
+            self.stop = self.epoch == 2
+
+    trainer, model = Stopping(9), scratch()
+    for _ in range(2):
+        trainer.fit(model, regression())
+        assert len(model.board.data["val_loss"]) == 3 and trainer.epoch == 2
+
+
 def test_fit_twice():
     model, trainer = scratch(), sl.Trainer(2)
     optimizers = []
@@ -881,11 +948,25 @@ def test_a_wrong_experiment_is_at_most_a_warning(lr, model):
         fit(model, Given([(torch.rand(5, 4), torch.arange(5) % 3)] * 9, [(torch.rand(5, 4), torch.arange(5) % 3)])
             if isinstance(model, Net) else regression(), max_epochs=6)
     last = model.board.data["train_loss"][-1].y
-    assert len(caught) <= 2 and (caught or math.isfinite(last) or last > 1e30)  # inf is one thing, nan another
+    assert len(caught) <= 1 and (caught or math.isfinite(last) or last > 1e30)  # inf is one thing, nan another
     for warning in caught:
-        assert re.fullmatch("the training loss is (inf|nan): try a smaller learning rate", str(warning.message))
+        assert re.fullmatch("the training loss is (inf|nan): the learning rate is too large, or the data hold NaN",
+                            str(warning.message))
         assert warning.category is UserWarning and warning.filename == __file__
-    assert (lr < 1e38 or caught or isinstance(model, Net)) and len(model.board.data["val_loss"]) == 6
+    assert lr < 1e38 or caught or isinstance(model, Net)
+    assert (len(model.board.data["val_loss"]) == 6) == (not caught)  # then training stops
+
+
+def test_a_nan_among_the_labels_ends_training():
+    """Even if it stands in the last minibatch, and the loss is one number per example."""
+    class PerExample(sl.LinearRegressionScratch):
+        loss = staticmethod(sl.squared_loss)
+
+    model, data = PerExample(2, 0.1), regression()
+    last = [torch.ones(2, 2), torch.tensor([[1.0], [math.nan]])]
+    with pytest.warns(UserWarning, match="^the training loss is nan: the learning rate is too large, or the data hold NaN$"):
+        fit(model, Given([*data.train_dataloader(), last], data.val_dataloader()), 5)
+    assert len(model.board.data["val_loss"]) == 1
 
 
 def test_a_wrong_experiment_in_a_notebook(notebook, capsys):
@@ -895,7 +976,7 @@ def test_a_wrong_experiment_in_a_notebook(notebook, capsys):
         warnings.simplefilter("default")
         sl.Trainer(2).fit(model, regression())
     assert {warning.category for warning in caught} == {UserWarning} and all(w.filename == __file__ for w in caught)
-    assert len(notebook.sent) == len(model.board.data["train_loss"]) + 2 and capsys.readouterr().out == ""
+    assert len(notebook.sent) == len(model.board.data["train_loss"]) + 1 and capsys.readouterr().out == ""
 
 
 @pytest.mark.filterwarnings("error")
@@ -910,6 +991,7 @@ def gpus(monkeypatch):
     """gpus(n) pretends that there are n GPUs. Number types stand in for them: what is moved to the first becomes
     float64, and computing with what was left behind fails."""
     def pretend(n):
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: n)
         monkeypatch.setattr(training_framework, "gpu", lambda i=0: [torch.float64, torch.float16][i])
 
@@ -920,6 +1002,7 @@ def gpus(monkeypatch):
                                                  (2, 1, 1), (2, 2, 2)])
 def test_gpus_that_are_used(monkeypatch, capsys, wanted, there, used):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: there)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     trainer = sl.Trainer(1, num_gpus=wanted)
     assert trainer.gpus == [torch.device("cuda", i) for i in range(used)] and trainer.num_gpus == wanted
     out = capsys.readouterr().out
@@ -974,7 +1057,7 @@ def test_a_minibatch_moves_as_a_whole(gpus):
 
 def test_a_model_moves_to_where_the_trainer_says(monkeypatch):
     monkeypatch.setattr(training_framework, "gpu", lambda i: torch.device("meta"))
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(sl, "num_gpus", lambda: 1)
     trainer, model = sl.Trainer(1, num_gpus=1), Net()
     trainer.prepare_model(model)
     assert {p.device.type for p in model.parameters()} == {"meta"}
@@ -997,9 +1080,25 @@ def test_sgd_is_what_pytorch_does():
             model(X).square().mean().backward()
             optimizer.step()
     assert all(torch.allclose(p, q, rtol=1e-6) for p, q in zip(net.parameters(), twin.parameters()))
-    assert [p.data_ptr() for p in net.parameters()] == places and (unused == 1).all() and mine.lr == 0.3
+    assert [p.data_ptr() for p in net.parameters()] == places and (unused == 1).all()
+    assert set(vars(mine)) == {"param_groups"}  # nothing that could be changed to no effect
     mine.zero_grad()
     assert all(p.requires_grad and not p.grad.any() for p in net.parameters()) and unused.grad is None
+
+
+@pytest.mark.parametrize("model", [scratch, sl.LinearRegression])
+def test_a_schedule_works_with_either_optimizer(model):
+    class Scheduled(sl.Trainer):
+        def fit_epoch(self):
+            super().fit_epoch()
+            for group in self.optim.param_groups:
+                group["lr"] *= 0
+
+    model, after = model(0.1), []
+    model.register_forward_pre_hook(lambda *_: after.append(model.training or snapshot(model)))
+    Scheduled(3).fit(model, regression())
+    first, *_, last = [parameters for parameters in after if parameters is not True]  # as validation finds them
+    assert same(first, last) and len(after) == 24
 
 
 @pytest.mark.parametrize("model, get", [
@@ -1019,7 +1118,8 @@ def test_linear_regression_from_scratch():
     assert model.w.shape == (1000, 1) and abs(model.w.std() / 3 - 1) < 0.12 and model.b.tolist() == [0]
     assert sl.LinearRegressionScratch(1000, 0.2).w.std() < 0.02 and [*model.state_dict()] == ["w", "b"]
     optimizer, X = model.configure_optimizers(), torch.randn(4, 1000)
-    assert type(optimizer) is sl.SGD and optimizer.lr == model.lr == 0.2 and model.num_inputs == 1000
+    assert type(optimizer) is sl.SGD and optimizer.param_groups == [{"params": [model.w, model.b], "lr": 0.2}]
+    assert model.num_inputs == 1000
     torch.testing.assert_close(model(X), X @ model.w + model.b, rtol=1e-4, atol=1e-3)
     assert model.loss(torch.tensor([[1.0], [3.0]]), torch.tensor([0.0, 1.0])).item() == 1.25
 
@@ -1047,6 +1147,51 @@ def test_a_classifier_measures_what_pytorch_does(shape, q, seed):
     losses = -(flat - flat.logsumexp(1, keepdim=True))[range(len(labels)), labels]
     assert torch.allclose(model.loss(Y_hat, Y, averaged=False), losses)
     assert torch.allclose(model.loss(Y_hat, Y), losses.mean()) and model.loss(Y_hat, Y).shape == ()
+
+
+@some
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=3), st.integers(2, 6), st.integers(0, 2**31))
+def test_a_classifier_takes_soft_labels_and_labels_that_do_not_count(shape, q, seed):
+    torch.manual_seed(seed)
+    Y_hat, soft = torch.randn(*shape, q, dtype=torch.float64), torch.rand(*shape, q, dtype=torch.float64).softmax(-1)
+    flat, model = Y_hat.reshape(-1, q), Net()
+    losses = -(flat.log_softmax(1) * soft.reshape(-1, q)).sum(1)
+    assert torch.allclose(model.loss(Y_hat, soft, averaged=False), losses)
+    assert torch.allclose(model.loss(Y_hat, soft), losses.mean())
+    right = (flat.argmax(1) == soft.reshape(-1, q).argmax(1)).float()
+    assert torch.equal(model.accuracy(Y_hat, soft, averaged=False), right) and torch.allclose(model.accuracy(Y_hat, soft), right.mean())
+
+    Y = torch.randint(q, shape)
+    out = torch.rand(shape) < 0.5
+    out.view(-1)[0] = False
+    some_out, labels, counts = Y.masked_fill(out, -100), Y.flatten(), ~out.flatten()
+    losses = F.cross_entropy(flat, labels, reduction="none") * counts
+    assert torch.allclose(model.loss(Y_hat, some_out, averaged=False), losses)
+    assert torch.allclose(model.loss(Y_hat, some_out), losses.sum() / counts.sum())
+    right = (flat.argmax(1) == labels)[counts].float()
+    assert torch.equal(model.accuracy(Y_hat, some_out, averaged=False), right)
+    assert model.accuracy(Y_hat, some_out) == right.mean()
+
+
+def test_a_classifier_learns_from_soft_labels():
+    X = torch.rand(64, 4)
+    soft = (3 * X[:, :3]).softmax(1)
+    model = Net(lr=1)
+    fit(model, Given([(X, soft)] * 50, [(X, soft)]), 4)
+    assert model.board.data["val_acc"][-1].y > 0.9
+
+
+def test_scores_of_nan_are_no_class_of_a_classifier():
+    Y_hat = torch.tensor([[math.nan] * 3, [0, math.nan, 1], [2, 1, 0]])
+    assert Net().accuracy(Y_hat, torch.zeros(3).long(), averaged=False).tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize("Y_hat, Y", [
+    (eye, three[:2]), (eye, three + 1), (eye, three - 1), (eye, three.reshape(3, 1)), (eye, eye.long()),
+    (torch.ones(2, 3, 4), torch.ones(3, 2).long())])
+def test_pytorch_refuses_labels_that_do_not_fit_a_classifier(Y_hat, Y):
+    with pytest.raises((ValueError, RuntimeError, IndexError)):
+        Net().loss(Y_hat, Y)
 
 
 def test_a_classifier_is_safe_from_overflow():
@@ -1085,6 +1230,8 @@ def test_layer_summary(capsys):
             ("Flatten", (1, 4)), ("Linear", (1, 6)), ("BatchNorm1d", (1, 6)), ("Dropout", (1, 6)), ("Linear", (1, 3)))]
     assert model.training and model.net[2].training and model.net[2].num_batches_tracked == 0
     assert model.net[1].weight.shape == (6, 4) and model.net[1].weight.grad is None
+    model.net[3].eval(), model.layer_summary((2, 4))
+    assert model.training and not model.net[3].training
     model.eval(), model.layer_summary((2, 4))
     assert not model.training and not model.net[2].training
     model.net = nn.Linear(4, 3)  # a single layer
@@ -1096,21 +1243,6 @@ def test_layer_summary_where_the_model_is(capsys):
     for place in "meta", torch.float64:
         Net().to(place).layer_summary((2, 4))
         assert capsys.readouterr().out.splitlines()[-1] == "Linear output shape: (2, 3)"
-
-
-def test_layer_summary_that_fails_leaves_the_mode():
-    model = Net()
-    with pytest.raises(RuntimeError):
-        model.layer_summary((2, 5))
-    assert model.training
-
-
-def test_a_trained_model_is_saved_whole(tmp_path):
-    model = sl.LinearRegression(0.1)
-    fit(model)
-    torch.save(model, tmp_path / "model.pt")
-    again = torch.load(tmp_path / "model.pt", weights_only=False)
-    assert torch.equal(again.get_w_b()[0], model.get_w_b()[0]) and again.board.data == model.board.data
 
 
 # -- Fashion-MNIST ------------------------------------------------------------------------------------

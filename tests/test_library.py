@@ -24,6 +24,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import softmax_lib as sl
+from softmax_lib import softmax_regression_scratch
 
 matplotlib.use("agg")
 
@@ -42,10 +43,11 @@ SIGNATURES = {
     "train_epoch_ch3": "(net, train_iter, loss, updater)",
     "Animator": f"(xlabel=None, ylabel=None, legend=None, {AXES}, {FMTS}, nrows=1, ncols=1, figsize=(3.5, 2.5))",
     "Animator.add": "(self, x, y)", "train_ch3": "(net, train_iter, test_iter, loss, num_epochs, updater)",
-    "predict_ch3": "(net, test_iter, n=6)", "load_array": "(data_arrays, batch_size, is_train=True)",
+    "predict_ch3": "(net, test_iter, n=6, labels=None)", "evaluate_loss": "(net, data_iter, loss)",
+    "load_array": "(data_arrays, batch_size, is_train=True, num_workers=0)", "evaluation": "(net)",
 }
 NEUTRAL = ("tensor reduce_sum reduce_mean exp log normal rand randn matmul reshape argmax astype size zeros ones arange "
-           "float32 numpy to").split()
+           "float32 numpy to nn_Module").split()
 NAMES = ["plt", *NEUTRAL, *(name for name in SIGNATURES if "." not in name)]
 LABELS = "t-shirt trouser pullover dress coat sandal shirt sneaker bag".split() + ["ankle boot"]
 
@@ -194,22 +196,30 @@ w2, X23 = torch.ones(2, 1), torch.ones(2, 3)
 scores, three = torch.eye(3), torch.arange(3)
 nothing = [(torch.zeros(0, 1, 28, 28), torch.zeros(0, dtype=torch.int64))]
 pictures = torch.zeros(3, 28, 28)
+bytes3 = pictures.byte()
+
+
+def moving():
+    w = torch.ones(2, requires_grad=True)
+    w.sum().backward()
+    return w
+
 
 BAD = {
-    "no examples": (lambda: sl.synthetic_data(torch.ones(2), 1.0, 0), "num_examples", 0),
-    "fewer than no examples": (lambda: sl.synthetic_data(torch.ones(2), 1.0, -7), "num_examples", -7),
-    "bias per example": (lambda: sl.synthetic_data(torch.ones(2), torch.ones(5), 10), "b", 5),
-    "features": (lambda: sl.linreg(X23, w2, 0.0), "X", "w", 3, 2),
-    "features of one example": (lambda: sl.linreg(torch.ones(3), w2, 0.0), "X", "w", 3, 2),
     "bias per row": (lambda: sl.linreg(torch.ones(5, 2), w2, torch.ones(5)), "b", 5),
+    "bias per row, NumPy's": (lambda: sl.linreg(torch.ones(4, 2), w2, np.ones(4)), "b", 4),
     "bias column": (lambda: sl.linreg(torch.ones(5, 2), w2, torch.ones(5, 1)), "b", 5),
     "bias column that would broadcast": (lambda: sl.linreg(torch.ones(1, 2), torch.ones(2, 3), torch.ones(3, 1)), "b", 3),
     "labels too few": (lambda: sl.squared_loss(torch.ones(5, 1), torch.ones(4)), "y_hat", "y", 5, 4),
     "one label for all": (lambda: sl.squared_loss(torch.ones(5, 1), torch.ones(1)), "y_hat", "y", 5, 1),
     "row against matrix": (lambda: sl.squared_loss(torch.ones(5, 5), torch.ones(5)), "y_hat", "y", 25, 5),
-    "sgd, no batch": (lambda: sl.sgd([w2], 0.1, 0), "batch_size", 0, 1),
-    "sgd, negative batch": (lambda: sl.sgd([w2], 0.1, -2), "batch_size", -2, 1),
-    "sgd, no gradient": (lambda: sl.sgd([w2], 0.1, 2), "params[0]", "gradient"),
+    "sgd, no batch": (lambda: sl.sgd([moving()], 0.1, 0), "batch_size", 0, 1),
+    "sgd, negative batch": (lambda: sl.sgd([moving()], 0.1, -2), "batch_size", -2, 1),
+    "sgd, batch of nan": (lambda: sl.sgd([moving()], 0.1, math.nan), "batch_size", "nan", 1),
+    "sgd, uphill": (lambda: sl.sgd([moving()], -0.1, 2), "lr", -0.1, 0),
+    "sgd, rate of nan": (lambda: sl.sgd([moving()], math.nan, 2), "lr", "nan", 0),
+    "sgd, no gradient": (lambda: sl.sgd([w2], 0.1, 2), "params", "gradients", "backward()"),
+    "sgd, no parameter": (lambda: sl.sgd([], 0.1, 2), "params"),
     "plot, lengths": (lambda: sl.plot([1, 2], [1, 2, 3]), "X", "Y", 2, 3),
     "plot, one of the curves": (lambda: sl.plot([1, 2], [[1, 2], [1, 2, 3]]), "X", "Y", 2, 3),
     "plot, fewer Y than X": (lambda: sl.plot([[1, 2], [3, 4]], [1, 2]), "X", "Y"),
@@ -220,12 +230,15 @@ BAD = {
     "label -0.5": (lambda: sl.get_fashion_mnist_labels([-0.5]), "labels", -0.5, 0, 9),
     "too few titles": (lambda: sl.show_images(pictures, 1, 3, ["a", "b"]), "titles", 2, 3),
     "no lap": (lambda: sl.Timer().avg(), "stop()"),
-    "array, no batch": (lambda: sl.load_array((X23, X23), 0), "batch_size", 0, 1),
-    "array, rows": (lambda: sl.load_array((X23, torch.ones(5)), 4), "data_arrays", 2, 5),
-    "array, nothing": (lambda: sl.load_array((), 4), "data_arrays"),
-    "load, no batch": (lambda: sl.load_data_fashion_mnist(0), "batch_size", 0, 1),
-    "load, negative batch": (lambda: sl.load_data_fashion_mnist(-1), "batch_size", -1, 1),
-    "load, broken batch": (lambda: sl.load_data_fashion_mnist(2.5), "batch_size", 2.5),
+    "a single array": (lambda: sl.load_array(X23, 2), "data_arrays", "tuple", "(X,)"),
+    "a single array, NumPy's": (lambda: sl.load_array(np.ones((2, 3)), 2), "data_arrays", "tuple"),
+    "images too many": (lambda: sl.ImageDataset(bytes3, torch.zeros(2)), "images", 3, 2),
+    "images too few": (lambda: sl.ImageDataset(bytes3, torch.zeros(4)), "images", 3, 4),
+    "images of floats": (lambda: sl.ImageDataset(pictures, three), "images", "uint8", "torch.float32"),
+    "images in a row": (lambda: sl.ImageDataset(bytes3[0, 0], three), "images", "uint8", "(28,)"),
+    "side 0": (lambda: sl.ImageDataset(bytes3, three, 0), "resize", 0, 1),
+    "side -3": (lambda: sl.ImageDataset(bytes3, three, (8, -3)), "resize", "(8, -3)", 1),
+    "side 2.5": (lambda: sl.ImageDataset(bytes3, three, 2.5), "resize", 2.5, 1),
     "resize 0": (lambda: sl.load_data_fashion_mnist(8, 0), "resize", 0, 1),
     "resize -3": (lambda: sl.load_data_fashion_mnist(8, resize=-3), "resize", -3, 1),
     "resize 28.5": (lambda: sl.load_data_fashion_mnist(8, resize=28.5), "resize", 28.5),
@@ -250,6 +263,8 @@ BAD = {
     "no epochs": (lambda: sl.train_ch3(torch.flatten, [], [], None, 0, None), "num_epochs", 0, 1),
     "x too short": (lambda: sl.Animator().add([1], [1, 2]), "x", "y", 1, 2),
     "x too long": (lambda: sl.Animator().add([1, 2, 3], [1, 2]), "x", "y", 3, 2),
+    "evaluate the loss of nothing": (lambda: sl.evaluate_loss(torch.flatten, [], None), "data_iter", "empty"),
+    "train a class": (lambda: sl.train_epoch_ch3(nn.Flatten, batches(2), None, None), "net", "class", "Flatten()"),
     "predict nothing": (lambda: sl.predict_ch3(torch.flatten, []), "test_iter", "empty"),
 }
 
@@ -272,7 +287,7 @@ def test_predict_refuses_another_number_of_images(few, n):
 def test_train_ch3_looks_at_both_iterators_before_it_trains(few, empty, capsys):
     model = Softmax()
     before = model.W.detach().clone()
-    iters = dict(train_iter=few[0], test_iter=few[1]) | {empty: loader(torch.zeros(0, 28, 28), torch.zeros(0), 4)}
+    iters = dict(train_iter=few[0], test_iter=few[1]) | {empty: loader(bytes3[:0], torch.zeros(0), 4)}
     refuses(lambda: sl.train_ch3(model, **iters, loss=model.loss, num_epochs=1, updater=model.update), empty, "empty")
     assert torch.equal(model.W, before) and model.W.grad is None
     assert capsys.readouterr().out == ""
@@ -320,7 +335,22 @@ def test_synthetic_data_shapes(w, b):
     assert X.shape == (1, len(w)) and y.shape == (1, 1)
 
 
-@pytest.mark.parametrize("b", [0.5, torch.tensor(0.5), torch.tensor([0.5]), torch.tensor([[0.5]])])
+@pytest.mark.parametrize("w", [[2, -3], np.array([2, -3.0]), torch.tensor([2, -3]), torch.tensor([2, -3.0]).double()])
+@pytest.mark.parametrize("b", [1, np.ones(1), [1]])
+def test_synthetic_data_of_any_numbers(w, b):
+    X, y = sl.synthetic_data(w, b, 1000)
+    assert X.dtype == y.dtype == torch.float32 and y.shape == (1000, 1)
+    assert (y - X @ torch.tensor([[2.0], [-3.0]]) - 1).abs().max() < 0.1
+
+
+@pytest.mark.parametrize("b", [torch.ones(5), np.ones(5), [1, 2]])
+def test_synthetic_data_has_one_bias(b):
+    with pytest.raises(RuntimeError, match=r"shape '\[\]' is invalid"):
+        sl.synthetic_data(torch.ones(2), b, 10)
+
+
+@pytest.mark.parametrize("b", [0.5, torch.tensor(0.5), torch.tensor([0.5]), torch.tensor([[0.5]]),
+                               np.array([0.5], dtype=np.float32)])
 def test_linreg(b):
     X, w = torch.arange(6.0).reshape(3, 2), torch.tensor([[2.0], [-1.0]])
     assert torch.equal(sl.linreg(X, w, b), torch.tensor([[-0.5], [1.5], [3.5]]))
@@ -366,14 +396,22 @@ def test_sgd_takes_a_modules_parameters():
     assert all(torch.allclose(p, e) for p, e in zip(net.parameters(), expected))
 
 
-@pytest.mark.parametrize("batch_size, forgotten", [(0, False), (4, True)])
+@pytest.mark.parametrize("lr, batch_size, forgotten", [(0.1, 0, False), (0.1, 4, True), (-0.1, 4, False),
+                                                       (torch.ones(2), 4, False)])
 @pytest.mark.parametrize("wrap", [list, iter])
-def test_sgd_that_refuses_moves_nothing(batch_size, forgotten, wrap):
+def test_sgd_that_refuses_moves_nothing(lr, batch_size, forgotten, wrap):
     w, b = torch.ones(2, requires_grad=True), torch.ones(1, requires_grad=True)
     (w.sum() if forgotten else w.sum() + b.sum()).backward()
-    message = refuses(lambda: sl.sgd(wrap([w, b]), 0.1, batch_size))
-    assert ("params[1]" in message) == forgotten
+    with pytest.raises((ValueError, RuntimeError)):
+        sl.sgd(wrap([w, b]), lr, batch_size)
     assert w.tolist() == [1, 1] and b.tolist() == [1] and w.grad.tolist() == [1, 1]
+
+
+def test_sgd_takes_a_learning_rate_in_a_tensor():
+    w, b = torch.ones(2, requires_grad=True), torch.ones((), requires_grad=True)
+    (w.sum() + b).backward()
+    sl.sgd([w, b], torch.tensor([0.5]), 1)
+    assert w.tolist() == [0.5, 0.5] and b.item() == 0.5
 
 
 # -- plots --------------------------------------------------------------------------------------------
@@ -463,6 +501,8 @@ def test_set_axes():
     assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_yscale()) == ("a", "b", "log")
     assert axes.get_xlim() == (0, 3) and axes.get_legend().get_texts()[0].get_text() == "c"
     assert axes.xaxis.get_gridlines()[0].get_visible()
+    sl.set_axes(axes, None, None, np.array([1, 4]), np.array([5, 6]), "linear", "linear", None)
+    assert axes.get_xlim() == (1, 4) and axes.get_ylim() == (5, 6)
 
 
 def test_set_figsize():
@@ -479,6 +519,7 @@ def test_set_figsize():
 def test_labels_have_names(labels):
     assert sl.get_fashion_mnist_labels(labels) == LABELS
     assert sl.get_fashion_mnist_labels(labels[:0]) == []
+    assert sl.get_fashion_mnist_labels(map(int, labels)) == LABELS  # which can be read but once
 
 
 def test_labels_in_the_order_of_the_dataset():
@@ -555,6 +596,8 @@ def test_timer():
     assert timer.cumsum() == pytest.approx([first, first + second])
     assert all(isinstance(t, float) for t in [first, timer.sum(), timer.avg(), *timer.cumsum()])
     assert sl.Timer().sum() == 0 and sl.Timer().cumsum() == []
+    timer.times = [1.0, 1e-9]
+    assert timer.cumsum()[1] == pytest.approx(1.000000001, rel=1e-12)
 
 
 @pytest.mark.parametrize("n, batch_size", [(10, 4), (8, 4), (3, 5)])
@@ -565,6 +608,12 @@ def test_load_array(n, batch_size):
     for _ in range(2):  # in order, and again from the beginning
         served = [torch.cat(part) for part in zip(*data)]
         assert torch.equal(served[0], X) and torch.equal(served[1], y)
+
+
+@pytest.mark.parametrize("wrap", [np.array, list], ids=["NumPy", "list"])
+def test_load_array_takes_arrays_and_lists(wrap):
+    X, y = next(iter(sl.load_array((wrap([[1, 2], [3, 4]]), wrap([5, 6])), 2, is_train=False)))
+    assert X.tolist() == [[1, 2], [3, 4]] and y.tolist() == [5, 6]
 
 
 def test_load_array_shuffles_when_training():
@@ -626,6 +675,23 @@ def test_same_as_torchvision(fashion, part):
     for i in [0, 1, len(mine) - 1, *torch.randint(len(mine), (300,)).tolist()]:
         (X, y), (X0, y0) = mine[i], theirs[i]
         assert torch.allclose(X, X0) and X.dtype == X0.dtype and int(y) == y0
+
+
+def test_colour_images():
+    X, y = torch.randint(256, (5, 3, 8, 6), dtype=torch.uint8), torch.arange(5)
+    data = sl.ImageDataset(X.numpy(), y.tolist())
+    assert torch.equal(data[1][0], X[1] / 255) and data[1][1] == 1
+    (batch, labels), (last, _) = sl.batch_loader(data, 3)
+    assert batch.shape == (3, 3, 8, 6) and torch.equal(batch, X[:3] / 255) and torch.equal(labels, y[:3]) and len(last) == 2
+    larger = sl.ImageDataset(X, y, (16, 12))[[0, 4]][0]
+    assert larger.shape == (2, 3, 16, 12) and (F.avg_pool2d(larger, 2) - X[[0, 4]] / 255).abs().mean() < 0.1
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_num_workers_of_loaders(workers):
+    for data in (sl.load_array((X23, X23), 1, num_workers=workers),
+                 sl.batch_loader(sl.ImageDataset(bytes3, three), 2, num_workers=workers)):
+        assert data.num_workers == workers
 
 
 def test_batches_are_copies(images):
@@ -719,6 +785,11 @@ def test_accuracy_does_not_round_or_wrap():
     assert sl.accuracy(torch.tensor([2.7, -0.5]), torch.tensor([2, 0])) == 0.0  # these are no classes
 
 
+def test_accuracy_of_nan_is_no_class():
+    y_hat = torch.tensor([[math.nan] * 3, [math.nan, 1, 0], [0, math.nan, 1], [2, 1, 0]])
+    assert sl.accuracy(y_hat, torch.zeros(4)) == 1.0 and sl.accuracy(y_hat, torch.tensor([1, 1, 1, 1])) == 0.0
+
+
 def test_accuracy_leaves_its_arguments_alone():
     y_hat, y = torch.rand(4, 3, requires_grad=True), torch.tensor([0, 1, 2, 0])
     before = y_hat.detach().clone(), y.clone()
@@ -791,15 +862,64 @@ def test_evaluation_mode_and_back(training):
     assert all(p.grad is None for p in net.parameters())
 
 
+EVALUATIONS = {
+    "accuracy": lambda net: sl.evaluate_accuracy(net, batches(2)),
+    "loss": lambda net: sl.evaluate_loss(net, batches(2), F.cross_entropy),
+    "predict": lambda net: sl.predict_ch3(net, [(torch.rand(2, 3), torch.arange(2))], n=2),
+    "summary": lambda net: sl.Classifier.layer_summary(net, (2, 3)),
+}
+
+
+@pytest.mark.parametrize("evaluate", EVALUATIONS)
 @pytest.mark.parametrize("training", [True, False])
-def test_the_mode_comes_back_after_failures(training):
+def test_the_mode_comes_back_after_failures(training, evaluate):
     net = Spy(fail=True).train(training)
+    net.net = lambda X: net(X)  # for the summary
     with pytest.raises(ZeroDivisionError):
-        sl.evaluate_accuracy(net, batches(2))
-    assert net.training == training and torch.is_grad_enabled()
-    net = Spy().train(training)
-    refuses(lambda: sl.evaluate_accuracy(net, []), "data_iter")
-    assert net.training == training
+        EVALUATIONS[evaluate](net)
+    assert net.seen[0] == (False, False, False)
+    assert net.training == net.linear.training == training and torch.is_grad_enabled()
+
+
+def test_each_part_of_a_net_keeps_its_mode():
+    """Somebody has frozen a layer, and it stays frozen."""
+    net = Spy().train()
+    net.linear.eval()
+    sl.evaluate_accuracy(net, batches(2))
+    assert net.training and not net.linear.training
+
+
+@pytest.mark.parametrize("evaluate", ["accuracy", "loss", "predict", "train"])
+def test_minibatches_go_where_the_net_is(monkeypatch, evaluate):
+    """The net is on the device meta, which knows shapes only; so what is done with numbers is left out."""
+    places, net = [], nn.Linear(3, 4, device="meta")
+
+    def seen(y_hat, y):
+        places.extend([y_hat.device.type, y.device.type])
+        return 1.0
+
+    def loss(y_hat, y):
+        seen(y_hat, y)
+        return F.cross_entropy(y_hat, y)
+
+    monkeypatch.setattr(softmax_regression_scratch, "accuracy", seen)
+    monkeypatch.setattr(sl.Accumulator, "add", lambda self, *args: self.data.__setitem__(-1, 1))
+    monkeypatch.setattr(torch.Tensor, "tolist", lambda self: places.append(self.device.type) or [0] * len(self))
+    data = [(torch.rand(2, 3), torch.arange(2))]
+    {"accuracy": lambda: sl.evaluate_accuracy(net, data), "loss": lambda: sl.evaluate_loss(net, data, loss),
+     "predict": lambda: pytest.raises(Exception, sl.predict_ch3, net, data, n=2),
+     "train": lambda: sl.train_epoch_ch3(net, data, loss, torch.optim.SGD(net.parameters(), 0.1))}[evaluate]()
+    assert set(places) == ({"cpu", "meta"} if evaluate == "predict" else {"meta"})
+
+
+@pytest.mark.parametrize("loss", ["per example", "per example, in a column", "mean"])
+def test_evaluate_loss(loss):
+    data, net = batches(4, 3), Spy()
+    X, y = map(torch.cat, zip(*data))
+    result = sl.evaluate_loss(net, iter(data), LOSSES[loss])
+    assert type(result) is float and result == pytest.approx(F.cross_entropy(net(X), y).item())
+    assert sl.evaluate_loss(lambda X: net(X), data, LOSSES[loss]) == pytest.approx(result)
+    assert net.training and net.seen[0] == (False, False, False)
 
 
 @some
@@ -874,6 +994,27 @@ def test_the_order_of_an_optimizers_step():
     assert all(torch.allclose(p, t, atol=1e-6) for p, t in zip(net.parameters(), twin.parameters()))
 
 
+def test_a_bound_step_is_as_good_as_its_optimizer():
+    net = Spy()
+    twin, data = copy.deepcopy(net), batches(4, 2)
+    sl.train_epoch_ch3(net, data, F.cross_entropy, torch.optim.SGD(net.parameters(), 0.1).step)
+    sl.train_epoch_ch3(twin, data, F.cross_entropy, torch.optim.SGD(twin.parameters(), 0.1))
+    assert all(torch.equal(p, q) for p, q in zip(net.parameters(), twin.parameters()))
+
+
+@pytest.mark.parametrize("loss", [nn.MSELoss(), nn.MSELoss(reduction="none"), sl.squared_loss])
+def test_an_epoch_of_regression(loss):
+    """No label is a class, so there is no accuracy."""
+    X = torch.rand(64, 2)
+    data = sl.load_array((X, X.sum(1, keepdim=True)), 8)
+    net = nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(net.parameters(), 0.3)
+    before = sl.evaluate_loss(net, data, loss)
+    for _ in range(20):
+        mean, accuracy = sl.train_epoch_ch3(net, data, loss, optimizer)
+    assert math.isnan(accuracy) and 0 < mean < before / 10
+
+
 def test_the_updater_gets_each_batch_size_after_backward():
     net, sizes = Spy(), []
 
@@ -906,20 +1047,21 @@ def test_train_ch3_on_images_reproducible_bit_for_bit(few, capsys):
     assert len(capsys.readouterr().out.splitlines()) == 2 * 3  # a line per epoch
 
 
-def test_train_ch3_leaves_a_modules_mode_and_takes_one_epoch(few):
-    net = nn.Sequential(nn.Flatten(), nn.LazyLinear(10), nn.Dropout(0.1))
-    net(torch.zeros(1, 1, 28, 28))
+@pytest.mark.filterwarnings("error")  # of an axis from 1 to 1, say
+def test_train_ch3_leaves_a_module_in_evaluation_mode_and_takes_one_epoch(few):
+    net = nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.Dropout(0.1))
     result = sl.train_ch3(net, *few, nn.CrossEntropyLoss(), 1, torch.optim.SGD(net.parameters(), 0.1))
-    assert net.training and all(map(math.isfinite, result))
+    assert not net.training and not net[2].training and all(map(math.isfinite, result))
 
 
-def test_a_wrong_experiment_is_a_warning(few, capsys):
-    model = Softmax(lr=10)
-    with pytest.warns(UserWarning, match="(?s)loss.*learning rate") as caught:
-        loss, _, _ = sl.train_ch3(model, *few, model.loss, 3, model.update)
-    assert not math.isfinite(loss)
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
+def test_a_wrong_experiment_is_a_warning_and_the_end(few, wrong, capsys):
+    model = Softmax()
+    with pytest.warns(UserWarning, match="(?s)loss.*learning rate.*data.*NaN") as caught:
+        loss, _, _ = sl.train_ch3(model, *few, lambda y_hat, y: model.loss(y_hat, y) + wrong, 3, model.update)
+    assert str(loss) == str(wrong) and len(caught) == 1
     assert all("\n" not in str(one.message) and one.filename == __file__ for one in caught)
-    assert len(capsys.readouterr().out.splitlines()) == 3
+    assert len(capsys.readouterr().out.splitlines()) == 1
 
 
 def test_a_good_experiment_is_silent(few):
@@ -939,6 +1081,18 @@ def test_predict_ch3(few, images):
     for n in 1, 64:
         sl.predict_ch3(always_bags, few[1], n=n)
         assert len(sl.plt.gcf().axes) == n
+
+
+def test_predict_ch3_takes_other_names(images):
+    data = [(torch.rand(3, 3, 4, 4), three)]
+    sl.predict_ch3(lambda X: torch.eye(3)[[1, 1, 2]], data, 3, labels=["cat", "dog", "owl"])
+    assert [ax.get_title() for ax in sl.plt.gcf().axes] == ["cat\ndog", "dog\ndog", "owl\nowl"]
+    assert np.array_equal(shown(sl.plt.gcf().axes)[0], data[0][0][0].permute(1, 2, 0))
+    for wrong in ([["cat"]], [["cat", "dog"]]):
+        with pytest.raises(KeyError):
+            sl.predict_ch3(lambda X: torch.eye(3)[[1, 1, 2]], data, 3, *wrong)
+    with pytest.raises(KeyError):
+        sl.predict_ch3(lambda X: torch.eye(3)[[1, 1, 2]], [(data[0][0], three - 1)], 3)
 
 
 def test_predict_ch3_changes_nothing_in_a_module(few):
@@ -987,6 +1141,7 @@ def test_animator_collects_curves(capsys):
     animator.add(1, [3, None, np.float32(4)])
     animator.add(torch.tensor(2.0), torch.tensor([5.0, 6.0, 7.0]))
     assert curves(animator) == [([0.5, 1, 2], [1, 3, 5]), ([0.5, 2], [2, 6]), ([1, 2], [4, 7])]
+    assert (animator.X, animator.Y) == ([[0.5, 1, 2], [0.5, 2], [1, 2]], [[1, 3, 5], [2, 6], [4, 7]])
     axes = animator.axes[0]
     assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_yscale()) == ("epoch", "y", "log")
     assert axes.get_xlim() == (0, 3) and [t.get_text() for t in axes.get_legend().get_texts()] == ["a", "b", "c"]
@@ -1082,8 +1237,8 @@ def test_animator_in_a_notebook(notebook, capsys):
 def test_training_in_a_notebook(notebook, few, capsys):
     model = Softmax(lr=10)
     with pytest.warns(UserWarning):
-        sl.train_ch3(model, *few, model.loss, 3, model.update)
-    assert [update for _, _, update in notebook.sent] == [False, True, True]
+        sl.train_ch3(model, few[0], few[1], model.loss, 3, model.update)
+    assert [update for _, _, update in notebook.sent] == [False]
     assert all("<svg" in data["image/svg+xml"] for data, _, _ in notebook.sent)
     assert capsys.readouterr().out == ""
 
@@ -1115,6 +1270,7 @@ def test_neutral_names():
     assert sl.zeros((2, 3)).shape == sl.ones((2, 3)).shape == sl.rand((2, 3)).shape == sl.randn(2, 3).shape == (2, 3)
     assert sl.normal(0, 0.01, (4, 2)).abs().max() < 0.1 and sl.arange(3, dtype=sl.float32).dtype == torch.float32
     assert isinstance(sl.numpy(X.requires_grad_()), np.ndarray) and sl.numpy(X).tolist() == X.tolist()
+    assert sl.nn_Module is nn.Module
     assert sl.to(X, "cpu") is X and sl.to(X, torch.float64).dtype == torch.float64
 
 

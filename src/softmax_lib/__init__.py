@@ -42,7 +42,10 @@ _MODULES = {
     "load_data_fashion_mnist": ".image_classification_dataset",
     "accuracy": ".softmax_regression_scratch",
     "Accumulator": ".softmax_regression_scratch",
+    "device_of": ".softmax_regression_scratch",
+    "evaluation": ".softmax_regression_scratch",
     "evaluate_accuracy": ".softmax_regression_scratch",
+    "evaluate_loss": ".softmax_regression_scratch",
     "train_epoch_ch3": ".softmax_regression_scratch",
     "Animator": ".softmax_regression_scratch",
     "train_ch3": ".softmax_regression_scratch",
@@ -71,6 +74,7 @@ _MODULES = {
     "float32": "._neutral",
     "numpy": "._neutral",
     "to": "._neutral",
+    "nn_Module": "._neutral",
 }
 
 __all__ = list(_MODULES)

@@ -6,17 +6,19 @@ import os
 import torch
 from torch.nn import functional as F
 import softmax_lib as sl
+from softmax_lib._display import tidy
 
 
 def get_fashion_mnist_labels(labels):
     """The names of Fashion-MNIST's classes for numeric labels.
 
-    labels: a tensor (n,) or a sequence of whole numbers from 0 to 9.
+    labels: a tensor (n,) or n whole numbers from 0 to 9.
     Returns a list of n strings. Raises ValueError for any other number.
     Explained in “Fashion-MNIST: an image classification dataset”.
     """
     names = ['t-shirt', 'trouser', 'pullover', 'dress', 'coat',
              'sandal', 'shirt', 'sneaker', 'bag', 'ankle boot']
+    labels = list(labels)
     for label in labels:
         if label not in range(len(names)):
             raise ValueError('labels must be whole numbers from 0 to 9, '
@@ -24,6 +26,7 @@ def get_fashion_mnist_labels(labels):
     return [names[int(label)] for label in labels]
 
 
+@tidy
 def show_images(imgs, num_rows, num_cols, titles=None, scale=1.5):
     """Show images in a grid.
 
@@ -72,25 +75,38 @@ def get_dataloader_workers():
 class ImageDataset(torch.utils.data.Dataset):
     """Images and labels in memory, served one by one or many at once.
 
-    images: uint8 (n, height, width). labels: int64 (n,). resize: None, or
-    the side of the square that the images become, or (height, width).
-    dataset[i] is a pair: float32 (1, height, width) in [0, 1], and a label;
-    for a list i of b numbers, float32 (b, 1, height, width) and b labels.
-    Raises ValueError where there are not as many labels as images.
+    images: bytes, uint8 (n, height, width), or (n, c, height, width) with
+    c channels. labels: int64 (n,). resize: None, or the side of the square
+    that the images become, or (height, width).
+    dataset[i] is a pair: float32 (c, height, width) in [0, 1], and a label;
+    for a list i of b numbers, float32 (b, c, height, width) and b labels.
+    Raises TypeError for other images, ValueError where there are not as
+    many labels, or a side of resize is not a whole number from 1 on.
     Explained in “Fashion-MNIST: an image classification dataset”.
     """
     def __init__(self, images, labels, resize=None):
+        self.images, self.labels = map(torch.as_tensor, (images, labels))
+        if self.images.dtype != torch.uint8 or self.images.ndim not in (3, 4):
+            raise TypeError('images must be uint8 (n, h, w) or (n, c, h, w), '
+                            f'not {self.images.dtype} '
+                            f'{tuple(self.images.shape)}')
         if len(images) != len(labels):
             raise ValueError(f'images: {len(images)} for {len(labels)} labels')
-        self.images, self.labels = images, labels
-        self.size = resize and tuple(torch.tensor(resize).expand(2).tolist())
+        sides = torch.tensor(self.images.shape[-2:] if resize is None
+                             else resize)
+        if sides.is_floating_point() or sides.min() < 1:
+            raise ValueError('resize must be one or two whole numbers, at '
+                             f'least 1, not {resize}')
+        self.size = tuple(sides.expand(2).tolist())
 
     def __len__(self):
         return len(self.labels)
 
     def __getitem__(self, i):
-        X = self.images[i].unsqueeze(-3) / 255
-        if self.size and self.size != X.shape[-2:]:
+        X = self.images[i] / 255
+        if self.images.ndim == 3:
+            X = X.unsqueeze(-3)  # the axis of the channel
+        if self.size != X.shape[-2:]:
             shape = (*X.shape[:-2], *self.size)
             X = F.interpolate(X.reshape(-1, 1, *X.shape[-2:]), self.size,
                               mode='bilinear', antialias=True)
@@ -98,12 +114,12 @@ class ImageDataset(torch.utils.data.Dataset):
         return X, self.labels[i]
 
 
-def batch_loader(dataset, batch_size, shuffle=False):
+def batch_loader(dataset, batch_size, shuffle=False, num_workers=0):
     """A DataLoader that asks dataset for a whole batch at once.
 
     dataset: it must accept a list of numbers, as ImageDataset does.
     batch_size: examples in a batch; the last one may have fewer.
-    Raises ValueError where batch_size is below 1.
+    num_workers: processes that read.
     Explained in “Fashion-MNIST: an image classification dataset”.
     """
     order = (torch.utils.data.RandomSampler(dataset) if shuffle
@@ -111,7 +127,8 @@ def batch_loader(dataset, batch_size, shuffle=False):
     batches = torch.utils.data.BatchSampler(order, batch_size,
                                             drop_last=False)
     return torch.utils.data.DataLoader(dataset, sampler=batches,
-                                       batch_size=None)
+                                       batch_size=None,
+                                       num_workers=num_workers)
 
 
 class FashionMNIST(sl.DataModule):
@@ -120,20 +137,11 @@ class FashionMNIST(sl.DataModule):
     batch_size: how many examples a batch has; the last may have fewer.
     resize: (height, width) of the images, or the side of a square. A batch
     is X, float32 (b, 1, height, width) in [0, 1], and y, int64 (b,).
-    Raises ValueError where batch_size or resize is below 1, or resize
-    not one or two whole numbers.
+    Raises ValueError where resize does not fit, as ImageDataset does.
     Explained in “Fashion-MNIST: an image classification dataset”.
     """
     def __init__(self, batch_size=64, resize=(28, 28)):
         super().__init__()
-        if batch_size < 1:
-            raise ValueError(f'batch_size must be at least 1, '
-                             f'not {batch_size}')
-        sides = torch.tensor([] if resize is None else resize)
-        if (sides.is_floating_point() or sides.numel() > 2
-                or sides.min() < 1):
-            raise ValueError('resize must be one or two whole numbers, at '
-                             f'least 1, not {resize}')
         self.save_hyperparameters()
         self.train = ImageDataset(*sl.fashion_mnist(train=True), resize)
         self.val = ImageDataset(*sl.fashion_mnist(train=False), resize)
@@ -145,7 +153,8 @@ class FashionMNIST(sl.DataModule):
     def get_dataloader(self, train):
         """The loader over .train, shuffled, or over .val."""
         return batch_loader(self.train if train else self.val,
-                            self.batch_size, shuffle=train)
+                            self.batch_size, shuffle=train,
+                            num_workers=self.num_workers)
 
     def visualize(self, batch, nrows=1, ncols=8, labels=[]):
         """Show the first images of a batch (X, y) in a grid with titles.
@@ -168,8 +177,8 @@ def load_data_fashion_mnist(batch_size, resize=None):
     Each loader yields X, float32 (b, 1, 28, 28) or (b, 1, r, r) in
     [0, 1], and y, int64 (b,), and can be run through again and again;
     the training data are shuffled anew each time.
-    Raises ValueError where batch_size or resize is below 1.
+    Raises ValueError where resize is below 1.
     Explained in “Fashion-MNIST: an image classification dataset”.
     """
-    data = FashionMNIST(batch_size, (28, 28) if resize is None else resize)
+    data = FashionMNIST(batch_size, resize)
     return data.train_dataloader(), data.val_dataloader()

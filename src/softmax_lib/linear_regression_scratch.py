@@ -7,19 +7,15 @@ import torch
 def synthetic_data(w, b, num_examples):
     """Make examples of a linear relation: y = Xw + b + noise.
 
-    w: tensor (d,), the true weights. b: number, the true bias.
+    w: d numbers, the true weights. b: one number, the true bias.
     Returns X, float (num_examples, d), drawn from N(0, 1), and
     y, float (num_examples, 1), whose noise is drawn from N(0, 0.01²).
-    Raises ValueError where num_examples is below 1 or b not one number.
     Explained in “Linear regression from scratch”.
     """
-    if num_examples < 1:
-        raise ValueError(f'num_examples must be at least 1, '
-                         f'not {num_examples}')
-    if torch.is_tensor(b) and b.numel() != 1:
-        raise ValueError(f'b must be one number, not {b.numel()}')
+    w = torch.as_tensor(w, dtype=torch.get_default_dtype()).reshape(-1, 1)
+    b = torch.as_tensor(b).reshape(())  # fails unless it is one number
     X = torch.randn(num_examples, len(w))
-    y = X @ w.reshape(-1, 1) + b
+    y = X @ w + b
     return X, y + 0.01 * torch.randn(y.shape)
 
 
@@ -28,16 +24,13 @@ def linreg(X, w, b):
 
     X: (n, d). w: (d, 1), or (d, q) for q outputs. b: a number, or one
     for each output. Returns (n, 1) or (n, q).
-    Raises ValueError where X has not as many columns as w has rows,
-    or b is not one number for each output.
+    Raises ValueError where b is neither.
     Explained in “Linear regression from scratch”.
     """
-    if X.shape[-1] != w.shape[0]:
-        raise ValueError(f'X has {X.shape[-1]} features, w has {w.shape[0]}')
     q = w[0].numel()  # outputs: 1, as long as w is a single column
-    if torch.is_tensor(b) and b.shape not in [(), (1,), (q,), (1, q)]:
-        raise ValueError(f'b must be one number per output ({q}), '
-                         f'not {tuple(b.shape)}')
+    shape = tuple(getattr(b, 'shape', ()))
+    if shape not in [(), (1,), (q,), (1, q)]:
+        raise ValueError(f'b must be one number per output ({q}), not {shape}')
     return X @ w + b
 
 
@@ -60,20 +53,18 @@ def sgd(params, lr, batch_size):
     params: tensors whose .grad holds the gradient of a summed loss.
     lr: learning rate. batch_size: how many examples the sum ran over.
     Each parameter moves by -lr * gradient / batch_size; then the
-    gradients are set to zero. Raises ValueError where batch_size is
-    below 1, params is empty, or a parameter has no gradient; then
+    gradients are set to zero. Raises ValueError where params is empty
+    or lacks a gradient, lr is below 0 or batch_size below 1; then
     nothing moves.
     Explained in “Linear regression from scratch”.
     """
-    params = list(params)
-    if not params:
-        raise ValueError('params holds no parameter')
-    if batch_size < 1:
-        raise ValueError(f'batch_size must be at least 1, not {batch_size}')
-    for i, param in enumerate(params):
-        if param.grad is None:
-            raise ValueError(f'params[{i}] has no gradient: call backward() '
-                             'on the loss before the step')
+    params, lr = list(params), float(lr)
+    if not params or any(param.grad is None for param in params):
+        raise ValueError('params must be tensors with gradients: call '
+                         'backward() on the loss before the step')
+    if not (lr >= 0 and batch_size >= 1):
+        raise ValueError('lr must be at least 0 and batch_size at least 1, '
+                         f'not {lr} and {batch_size}')
     with torch.no_grad():
         for param in params:
             param -= lr * param.grad / batch_size

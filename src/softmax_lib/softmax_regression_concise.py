@@ -11,13 +11,13 @@ class SoftmaxRegression(sl.Classifier):
     num_outputs: how many classes. lr: the learning rate.
     X: (b, ...), where the first minibatch decides how many features
     there are; the logits are (b, num_outputs).
-    Raises ValueError where num_outputs is below 2.
+    Raises ValueError where num_outputs is not a whole number from 2 on.
     Explained in “Softmax regression, the concise way”.
     """
     def __init__(self, num_outputs, lr):
         super().__init__()
-        if num_outputs < 2:
-            raise ValueError('num_outputs must be at least 2, '
-                             f'not {num_outputs}')
+        if num_outputs < 2 or num_outputs % 1:
+            raise ValueError('num_outputs must be a whole number, at least '
+                             f'2, not {num_outputs}')
         self.save_hyperparameters()
         self.net = nn.Sequential(nn.Flatten(), nn.LazyLinear(num_outputs))

@@ -84,6 +84,10 @@ class ProgressBoard(HyperParameters):
         """Forget all points; what is drawn next begins a new figure."""
         self.data, self.waiting, self.live = {}, {}, None
 
+    def __getstate__(self):
+        """What is saved and copied: all but the figure on the screen."""
+        return vars(self) | {'live': None}
+
     def draw(self, x, y, label, every_n=1):
         """Add a point to the curve called label.
 
@@ -94,7 +98,7 @@ class ProgressBoard(HyperParameters):
         if every_n < 0:
             raise ValueError(f'every_n must not be negative: {every_n}')
         points = self.waiting.setdefault(label, [])
-        points.append([torch.as_tensor(z, dtype=torch.float64).detach().item()
+        points.append([float(z.item() if hasattr(z, 'item') else z)
                        for z in (x, y)])
         if len(points) < every_n:
             return
@@ -131,20 +135,20 @@ class Module(nn.Module, HyperParameters):
     """A model with its loss, its optimizer and its curves, for a Trainer.
 
     plot_train_per_epoch, plot_valid_per_epoch: about how many points
-    the curves get in an epoch of training and of validation. Raises
-    ValueError where one of them is not above 0.
+    the curves get in an epoch of training and of validation.
     A subclass sets self.net or overrides `forward`, overrides `loss`,
     and sets self.lr or overrides `configure_optimizers`.
     Explained in “A small training framework”.
     """
     def __init__(self, plot_train_per_epoch=2, plot_valid_per_epoch=1):
-        if min(plot_train_per_epoch, plot_valid_per_epoch) <= 0:
-            raise ValueError('plot_train_per_epoch and plot_valid_per_epoch '
-                             f'must be above 0, not {plot_train_per_epoch} '
-                             f'and {plot_valid_per_epoch}')
         super().__init__()
         self.save_hyperparameters()
         self.board = ProgressBoard(xlabel='epoch')
+
+    def __getstate__(self):
+        """What is saved and copied: all but the trainer and its data."""
+        return {name: value for name, value in vars(self).items()
+                if name != 'trainer'}
 
     def loss(self, y_hat, y):
         """How wrong y_hat is: one loss per example, or their mean."""
@@ -172,7 +176,8 @@ class Module(nn.Module, HyperParameters):
         else:
             x = trainer.epoch + 1
             n = trainer.num_val_batches / self.plot_valid_per_epoch
-        value = torch.as_tensor(value, dtype=torch.float64).detach().mean()
+        if torch.is_tensor(value):
+            value = value.detach().cpu().double().mean()
         label = ('train_' if train else 'val_') + key
         self.board.draw(x, value, label, every_n=max(1, int(n)))
 
@@ -214,10 +219,13 @@ class DataModule(HyperParameters):
 
     root: the folder where the data lie; by default the one that holds
     Fashion-MNIST, looked up when it is first asked for. num_workers:
-    processes that read. A subclass overrides `get_dataloader` and sets
-    self.batch_size if it uses `get_tensorloader`.
+    processes that read, for the loaders that a subclass makes: it
+    overrides `get_dataloader`, and sets self.batch_size if it uses
+    `get_tensorloader`.
     Explained in “A small training framework”.
     """
+    num_workers = 0  # for a subclass that does not call __init__
+
     def __init__(self, root=None, num_workers=0):
         self.save_hyperparameters(ignore=[] if root else ['root'])
 
@@ -244,11 +252,11 @@ class DataModule(HyperParameters):
         """A loader over some rows of tensors, shuffled if train.
 
         tensors: equally many rows each. indices: a slice, or a tensor
-        or list of row numbers. Raises ValueError where the numbers of
-        rows differ or self.batch_size is below 1.
+        or list of row numbers.
         """
-        tensors = [tensor[indices] for tensor in tensors]
-        return sl.load_array(tensors, self.batch_size, is_train=train)
+        tensors = [torch.as_tensor(tensor)[indices] for tensor in tensors]
+        return sl.load_array(tensors, self.batch_size, train,
+                             self.num_workers)
 
 
 class SyntheticRegressionData(DataModule):
@@ -293,11 +301,12 @@ def cpu():
 
 
 def gpu(i=0):
-    """The i-th GPU as a torch.device.
+    """The i-th GPU as a torch.device; on an Apple computer, its only one.
 
     Explained in “A small training framework”.
     """
-    return torch.device(f'cuda:{i}')
+    apple = torch.backends.mps.is_available()
+    return torch.device('mps' if apple else 'cuda', i)
 
 
 def num_gpus():
@@ -305,7 +314,8 @@ def num_gpus():
 
     Explained in “A small training framework”.
     """
-    return torch.cuda.device_count()
+    apple = torch.backends.mps.is_available()
+    return 1 if apple else torch.cuda.device_count()
 
 
 class Trainer(HyperParameters):
@@ -325,7 +335,7 @@ class Trainer(HyperParameters):
             if value < least or value % 1:
                 raise ValueError(f'{name} must be a whole number, at least '
                                  f'{least}, not {value}')
-        if gradient_clip_val < 0:
+        if not gradient_clip_val >= 0:
             raise ValueError('gradient_clip_val must be at least 0, not '
                              f'{gradient_clip_val}')
         self.save_hyperparameters()
@@ -334,26 +344,31 @@ class Trainer(HyperParameters):
             print('No GPU was found here: training will run on the CPU.')
 
     def fit(self, model, data):
-        """Train model on data.
+        """Train model on data; then the model is in evaluation mode.
 
-        Raises ValueError where data has neither a loader for training
-        nor one for validation, or an empty one for training; TypeError
-        where a loader does not know its length or the methods are missing
-        that a Module or a DataModule has. Warns where there is no
-        loader for training, and where the loss is not finite.
+        An epoch that sets self.stop is the last. Raises ValueError where
+        data has no minibatch to train on and TypeError where model or
+        data is a class, or without the methods of a Module or DataModule.
+        Warns where there is nothing but validation data, and where the
+        loss is not finite: then training stops.
         """
         for name, given, method in (('model', model, 'training_step'),
                                     ('data', data, 'train_dataloader')):
-            if not hasattr(given, method):
-                raise TypeError(f'{name} must have a method {method}, and a '
-                                f'{type(given).__name__} has none')
+            if isinstance(given, type) or not hasattr(given, method):
+                raise TypeError(f'{name} must be an object, not a class, '
+                                f'with a method {method}; it is a '
+                                f'{type(given).__name__}')
         self.prepare_data(data)
         self.prepare_model(model)
         self.optim = model.configure_optimizers()
         self.train_batch_idx = self.val_batch_idx = 0
+        self.stop = False
         for self.epoch in range(int(self.max_epochs)):
             self.fit_epoch()
             model.board.report(f'epoch {self.epoch + 1}')
+            if self.stop:
+                break
+        model.eval()
 
     def prepare_data(self, data):
         """Get the loaders from data; None stands for one it lacks."""
@@ -363,26 +378,16 @@ class Trainer(HyperParameters):
             except NotImplementedError:
                 return None
 
-        loaders = loader(data.train_dataloader), loader(data.val_dataloader)
-        lengths = []
-        for name, found in zip(('train', 'val'), loaders):
-            try:
-                lengths.append(0 if found is None else len(found))
-            except TypeError:
-                raise TypeError(f'{name}_dataloader() must return a loader '
-                                'that knows its length, not a '
-                                f'{type(found).__name__}') from None
-        self.train_dataloader, self.val_dataloader = loaders
-        self.num_train_batches, self.num_val_batches = lengths
-        if self.train_dataloader is None and not self.num_val_batches:
-            raise ValueError('data has a loader neither for training nor '
-                             'for validation: define get_dataloader(train)')
-        if self.train_dataloader is not None and not self.num_train_batches:
-            raise ValueError('the loader for training is empty: it gives '
-                             'no minibatch')
-        if self.train_dataloader is None:
+        self.train_dataloader = loader(data.train_dataloader)
+        self.val_dataloader = loader(data.val_dataloader)
+        self.num_train_batches = len(self.train_dataloader or ())
+        self.num_val_batches = len(self.val_dataloader or ())
+        if self.train_dataloader is None and self.num_val_batches:
             warnings.warn('data has no loader for training: the model is '
                           'only validated', stacklevel=3)
+        elif not self.num_train_batches:
+            raise ValueError('data has no minibatch for training: see its '
+                             'get_dataloader(train)')
 
     def prepare_model(self, model):
         """Tie the model to this trainer, and move it to the GPU if any."""
@@ -405,10 +410,9 @@ class Trainer(HyperParameters):
         """One pass over the training data, then one over the others."""
         if self.train_dataloader is not None:
             self.model.train()
+            loss = None
             for batch in self.train_dataloader:
                 loss = self.model.training_step(self.prepare_batch(batch))
-                if loss is None:
-                    raise TypeError('training_step must return the loss')
                 self.optim.zero_grad()
                 loss.mean().backward()
                 if self.gradient_clip_val > 0:
@@ -416,9 +420,15 @@ class Trainer(HyperParameters):
                 with torch.no_grad():
                     self.optim.step()
                 self.train_batch_idx += 1
+            if loss is None:
+                raise ValueError('the loader for training has no minibatch '
+                                 f'in epoch {self.epoch + 1}: it must give '
+                                 'them all in every epoch')
             if not loss.isfinite().all():
-                warnings.warn(f'the training loss is {loss.mean():g}: try a '
-                              'smaller learning rate', stacklevel=3)
+                warnings.warn(f'the training loss is {loss.mean():g}: the '
+                              'learning rate is too large, or the data hold '
+                              'NaN', stacklevel=3)
+                self.stop = True
         if self.val_dataloader is not None:
             self.model.eval()
             for batch in self.val_dataloader:
@@ -430,46 +440,50 @@ class Trainer(HyperParameters):
         """Shorten the gradient to the norm grad_clip_val if it is longer.
 
         The norm is that of all the parameters' gradients, laid end to
-        end. Raises ValueError where no parameter has a gradient.
+        end. Raises ValueError where grad_clip_val is below 0.
         """
+        if not grad_clip_val >= 0:
+            raise ValueError('grad_clip_val must be at least 0, not '
+                             f'{grad_clip_val}')
         params = [p for p in model.parameters() if p.grad is not None]
-        if not params:
-            raise ValueError('model.parameters() gives no parameter with a '
-                             'gradient to clip')
         norm = torch.sqrt(sum((p.grad ** 2).sum() for p in params))
         if norm > grad_clip_val:
             for p in params:
                 p.grad *= grad_clip_val / norm
 
 
-class SGD(HyperParameters):
+class SGD:
     """Minibatch stochastic gradient descent, for a mean loss.
 
     params: the tensors to be moved, in a list. lr: the learning rate.
-    Raises ValueError where params is empty, TypeError where it is a
-    tensor.
+    Both stand in param_groups[0], and may be changed there.
+    Raises ValueError where params is empty or lr below 0, TypeError
+    where params is a tensor.
     Explained in “A small training framework”.
     """
     def __init__(self, params, lr):
         if torch.is_tensor(params):
             raise TypeError('params must be a list of tensors, not one')
         params = list(params)
-        if not params:
-            raise ValueError('params holds no parameter')
-        self.save_hyperparameters()
+        if not params or not lr >= 0:
+            raise ValueError('params must not be empty, nor lr below 0; '
+                             f'they are {len(params)} tensors and {lr}')
+        self.param_groups = [{'params': params, 'lr': lr}]
 
     def step(self):
         """Move each parameter by -lr * gradient, in place."""
         with torch.no_grad():
-            for param in self.params:
-                if param.grad is not None:
-                    param -= self.lr * param.grad
+            for group in self.param_groups:
+                for param in group['params']:
+                    if param.grad is not None:
+                        param -= group['lr'] * param.grad
 
     def zero_grad(self):
         """Set the gradients to zero."""
-        for param in self.params:
-            if param.grad is not None:
-                param.grad.zero_()
+        for group in self.param_groups:
+            for param in group['params']:
+                if param.grad is not None:
+                    param.grad.zero_()
 
 
 class LinearRegressionScratch(Module):
