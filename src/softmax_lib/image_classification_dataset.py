@@ -6,7 +6,6 @@ import os
 import torch
 from torch.nn import functional as F
 import softmax_lib as sl
-from softmax_lib._display import tidy
 
 
 def get_fashion_mnist_labels(labels):
@@ -26,7 +25,6 @@ def get_fashion_mnist_labels(labels):
     return [names[int(label)] for label in labels]
 
 
-@tidy
 def show_images(imgs, num_rows, num_cols, titles=None, scale=1.5):
     """Show images in a grid.
 

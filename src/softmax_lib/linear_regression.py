@@ -6,7 +6,7 @@ import time
 import numpy as np
 import torch
 import softmax_lib as sl
-from softmax_lib._display import in_notebook, tidy
+from softmax_lib._display import in_notebook
 
 
 def use_svg_display():
@@ -82,7 +82,6 @@ def set_axes(axes, xlabel, ylabel, xlim, ylim, xscale, yscale, legend):
     axes.grid(True)
 
 
-@tidy
 def plot(X, Y=None, xlabel=None, ylabel=None, legend=[], xlim=None,
          ylim=None, xscale='linear', yscale='linear',
          fmts=('-', 'm--', 'g-.', 'r:'), figsize=(3.5, 2.5), axes=None):
