@@ -4,6 +4,7 @@ Softmax and cross-entropy are those of the book's cells, taken from its sources;
 """
 import ast
 import contextlib
+import copy
 import functools
 import io
 import json
@@ -303,6 +304,53 @@ def test_the_trainers_loop_is_the_plain_loop(fashion, name):
     assert set(model.board.data) == set(drawn)
     for key, points in drawn.items():
         assert [list(p) for p in model.board.data[key]] == [pytest.approx(point, rel=1e-4) for point in points]
+
+
+def stopping_trainer(*arguments):
+    """The class of the exercise on early stopping, from its cell."""
+    cell, = (cell.source for cell in sections.read("en", "training-framework").code if "class Stopping" in cell.source)
+    exec(cell, names := {"Trainer": sl.Trainer, "math": math, "copy": copy})
+    return names["StoppingTrainer"](*arguments)
+
+
+class Failing(sl.LinearRegressionScratch):
+    """Learns for a while; then its loss is no longer a number."""
+    def __init__(self, good_epochs):
+        super().__init__(2, lr=0.1)
+        self.good_epochs, self.board.display, self.states = good_epochs, False, []
+
+    def training_step(self, batch):
+        return super().training_step(batch) * (1 if self.trainer.epoch < self.good_epochs else math.nan)
+
+    def validation_step(self, batch):
+        super().validation_step(batch)
+        self.states = [*self.states, [self.w.clone(), self.b.clone()]]
+
+
+@pytest.mark.parametrize("good_epochs", [0, 2])
+def test_early_stopping_keeps_no_nan(good_epochs):
+    model, trainer, data = Failing(good_epochs), stopping_trainer(9, 3), regression()
+    with pytest.warns(UserWarning, match="nan"):
+        trainer.fit(model, data)
+    assert trainer.epoch == good_epochs and len(model.board.data["val_loss"]) == good_epochs + 1
+    assert math.isnan(model.board.data["val_loss"][-1].y) and model.w.isnan().any() == (good_epochs == 0)
+    if good_epochs:
+        kept = model.states[(trainer.best_epoch + 1) * len(data.val_dataloader()) - 1]
+        assert all(torch.equal(p, q) for p, q in zip(model.parameters(), kept, strict=True))
+
+
+def test_early_stopping_waits_and_starts_afresh():
+    model, trainer = sl.LinearRegression(lr=0), stopping_trainer(9, 3)  # no epoch is better than the first
+    model.board.display = False
+    for _ in range(2):
+        trainer.fit(model, regression())
+        assert (trainer.best_epoch, trainer.epoch) == (0, 3)
+
+
+def test_early_stopping_wants_validation_data():
+    data = sl.SyntheticRegressionData(torch.ones(2), 0, num_train=10, num_val=0)
+    with pytest.raises(ValueError, match="^early stopping needs validation data$"):
+        stopping_trainer(9, 3).fit(Failing(9), data)
 
 
 REPRODUCED = """if True:
