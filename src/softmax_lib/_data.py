@@ -35,11 +35,11 @@ class _File(NamedTuple):
 
 FILES = {
     "train-images-idx3-ubyte": _File((60000, 28, 28), "f4a8712d7a061bf5bd6d2ca38dc4d50a",
-                                     "ff5fa73abb08db37afc20fedf215e8a6"),
+                                     "aa6495d39aa2bbe1430fcb411050ecfd"),
     "train-labels-idx1-ubyte": _File((60000,), "9018921c3c673c538a1fc5bad174d6f9",
                                      "c5e349931c7e922bca06667e43a25e28"),
     "t10k-images-idx3-ubyte": _File((10000, 28, 28), "8181f5470baa50b63fa0f6fddb340f0a",
-                                    "e73d9c0b3fd0e6537982e1596b724ab4"),
+                                    "0b291f83f4a7fb9c5b4f370609ee425a"),
     "t10k-labels-idx1-ubyte": _File((10000,), "15d484375f8d13e6eb1aabb0c3f46965",
                                     "491ea32d2855c539e9be44dcdd4bbd4e"),
 }
@@ -106,7 +106,7 @@ def _obtain(given, cache):
         root = _keep(content, cache)
     stand_in = content is None
     if stand_in:
-        _say("it could not be downloaded. In its place stand small garments that softmax_lib draws itself: "
+        _say("it could not be downloaded. In its place stand blurred garments that softmax_lib makes itself: "
              "they are not the real images, and the numbers will differ from the text.")
         content, root = _stand_in(cache)
     return _Data(root, stand_in, _tensors(content, "train"), _tensors(content, "t10k"))
