@@ -116,9 +116,9 @@ def book(tmp_path_factory):
     return root
 
 
-def build(root, strict=True):
+def build(root, strict=True, patch=""):
     """The reader's command, with or without the options of `make book`; its exit status and all it printed."""
-    command = [Path(sys.executable).with_name("jupyter-book"), "build", "."]
+    command = [sys.executable, "-c", f"{patch}\nfrom jupyter_book.cli.main import main\nmain()", "build", "."]
     command += ["-W", "-n", "--keep-going"] if strict else []
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, encoding="utf-8")
@@ -344,6 +344,31 @@ def test_what_a_lenient_build_warned_of_fails_the_strict_one(book):
     assert code != 0 and all(f"undefined label: '{label}'" in log for label in broken.values())
     for path, text in texts.items():
         path.write_text(text, "utf-8")
+
+
+def test_a_build_that_was_cut_off_is_made_whole(book):
+    """It ends while pages are written, as by Ctrl-C; the next one passes and writes what is new."""
+    path = book / "book/en/two.md"
+    text = path.read_text("utf-8")
+    path.write_text(f"{text}\nAnd more.\n", "utf-8")
+    (site(book, "en") / "searchindex.js").unlink()  # as in a first build
+    patch = "from sphinx.builders.html import StandaloneHTMLBuilder as Builder\n"
+    patch += "def write_doc(*arguments): raise KeyboardInterrupt\nBuilder.write_doc = write_doc"
+    cut_off, said = build(book, patch=patch)
+    code, log = build(book)
+    path.write_text(text, "utf-8")
+    assert cut_off != 0 and "pickling environment" in said and "Interrupted!" in said
+    assert code == 0, log
+    assert "And more." in page(book, "en", "two").text and (site(book, "en") / "searchindex.js").exists()
+
+
+def test_a_file_that_is_not_utf8_is_named(book):
+    path = book / "book/zh/index.md"
+    content = path.read_bytes()
+    path.write_bytes(content + b"caf\xe9\n")
+    code, log = build(book)
+    path.write_bytes(content)
+    assert code != 0 and "Traceback" not in log and "book/zh/index.md:5: a character is not in UTF-8" in log
 
 
 def test_unreadable_options_of_a_cell_are_named(book):

@@ -45,6 +45,9 @@ def setup(app):
     here = Path(app.srcdir)
     if here == project.ROOT:
         begin(app)
+    if not whole(app).exists():
+        Path(app.doctreedir, ENV_PICKLE_FILENAME).unlink(missing_ok=True)
+    whole(app).unlink(missing_ok=True)
     # docutils would take the folder book/vi, which is on the path, for its own module of Vietnamese words
     for importer in (docutils.languages.LanguageImporter, docutils.parsers.rst.languages.RstLanguageImporter):
         importer.packages = importer.packages[:1]
@@ -65,7 +68,7 @@ def setup(app):
     app.connect("html-page-context", inline_diagrams)
     app.connect("html-page-context", add_edition_links)
     app.connect("html-page-context", add_buttons, priority=900)
-    app.connect("build-finished", remember_warnings)
+    app.connect("build-finished", remember_success)
     app.connect("build-finished", explain_failed_cell, priority=950)
     app.setup_extension("booktools.readers")
     if here == project.ROOT:
@@ -217,7 +220,7 @@ def finish_translations(app, error):
         elif not error:
             shutil.rmtree(site / edition, ignore_errors=True)
             shutil.copytree(build / edition / "html", site / edition)
-            if (build / edition / ".doctrees" / ENV_PICKLE_FILENAME).exists():  # else there were warnings
+            if (build / edition / ".doctrees" / "whole").exists():  # else there were warnings
                 (build / edition / "stamp").write_text(made, "utf-8")
     if app.builder.name == "html" and not error:
         copy_mathjax(site / "_static" / "mathjax")
@@ -256,10 +259,18 @@ def depend_on_notebook(app, page, source):
         app.env.note_dependency(str(notebook))
 
 
-def remember_warnings(app, error):
-    """After warnings the next build reads everything again: Sphinx alone would forget them, and pass."""
-    if app._warncount:
-        Path(app.doctreedir, ENV_PICKLE_FILENAME).unlink(missing_ok=True)
+def whole(app):
+    """The file that says that the last build came to its end, without errors and warnings.
+
+    Without it the next build reads everything again: Sphinx alone would forget warnings, and pass, and of a
+    build that was cut off it would miss the search index or keep pages that were not written again.
+    """
+    return Path(app.doctreedir, "whole")
+
+
+def remember_success(app, error):
+    if not error and not app._warncount:
+        whole(app).touch()
 
 
 def explain_failed_cell(app, error):
