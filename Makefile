@@ -19,6 +19,7 @@ help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1 - \2/p' $(MAKEFILE_LIST)
 
 book: .venv/ready  ## build the three editions into _build/html
+	@$(BOOKTOOLS) settings
 	@$(BIN)/jupyter-book build . -W -n --keep-going
 	@echo "The book is ready: open _build/html/index.html, or run make serve."
 

@@ -420,7 +420,8 @@ def test_settings_that_lack_something_are_named(book, no_kernel, capsys, name, t
     (book / name).write_text(text)
     project.use(book)
     before = files()
-    for command in ("check", "sync")[: 1 if "terms" in name else 2]:
+    commands = ["check"] if "terms" in name else ["check", "sync"]
+    for command in commands + ["settings"] * ("toc" in name and "alfa" not in text):
         assert __main__.main([command]) == 1
         assert said in capsys.readouterr().out
     assert files() == before

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from . import pairs, sections
+from . import pairs, project, sections
 from .project import Problem
 
 
@@ -51,6 +51,8 @@ def main(words: list[str] | None = None) -> int:
     command.set_defaults(run=sync)
     command = commands.add_parser("check", help="the fast checks")
     command.set_defaults(run=check)
+    command = commands.add_parser("settings", help="whether _toc.yml can be read, before a build fails at it")
+    command.set_defaults(run=lambda arguments: 0 if project.pages() else 1)
     command = commands.add_parser("adopt", help="bring the edit of a notebook over to its .md")
     command.add_argument("notebook")
     command.add_argument("--force", action="store_true", help="even where that overwrites an edit of the .md")
