@@ -25,6 +25,7 @@ from softmax_lib import _data, _stand_in
 
 NAMES = list(_data.FILES)
 SHAPES = [(60, 28, 28), (60,), (10, 28, 28), (10,)]
+pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks, signals and limits of POSIX")
 
 
@@ -347,12 +348,12 @@ def test_download_once(small, serve, tmp_path, raw, monkeypatch, said):
 
 
 def endless(name, body):
-    while True:
+    for _ in range(2000):  # 131 MB, so that this test comes to an end also when it fails
         yield bytes(1 << 16)
 
 
 def trickle(name, body):
-    for k in range(len(body)):
+    for k in range(300):   # six seconds, likewise
         yield body[k:k + 1]
         time.sleep(.02)
 
@@ -379,6 +380,7 @@ BAD_MIRRORS = {
 @pytest.mark.parametrize("how", BAD_MIRRORS)
 def test_bad_mirror_gives_way_and_leaves_nothing_behind(small, serve, tmp_path, cache, monkeypatch, said, how):
     monkeypatch.setattr(_data, "SILENCE", .5)
+    monkeypatch.setattr(_data, "SLOWEST", 1000)  # half of the first file would do for 20 s
     bad, good = serve(BAD_MIRRORS[how]), serve()
     monkeypatch.setattr(_data, "MIRRORS", [bad.url])
     start = time.monotonic()
