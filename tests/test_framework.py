@@ -849,7 +849,8 @@ def test_an_epoch_can_be_the_last():
     class Stopping(sl.Trainer):
         def fit_epoch(self):
             super().fit_epoch()
-            self.stop = self.epoch == 2
+            if self.epoch == 2:
+                self.stop = True
 
     trainer, model = Stopping(9), scratch()
     for _ in range(2):

@@ -34,7 +34,7 @@ SCRATCH, CONCISE = "softmax-regression-scratch", "softmax-regression-concise"
 @functools.cache
 def book(page):
     """The functions that the cells of an English page define, executed from its source."""
-    names = {"torch": torch, "nn": nn, "F": F, "sl": sl}
+    names = {"contextlib": contextlib, "torch": torch, "nn": nn, "F": F, "sl": sl}
     for cell in sections.read("en", page).code:
         tree = ast.parse(sections.python(cell.source))
         tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
