@@ -2,9 +2,11 @@
 .DEFAULT_GOAL := help
 .PHONY: help book test check unit notebooks data margins serve sync adopt translated lock clean
 
-# One thread for each notebook and test, for they run side by side: more would only get in each other's way.
+# One thread for each notebook and test, for they run side by side; whoever asks for more has them wait
+# asleep: threads that spin while they wait slow each other down more than tenfold on few cores.
 OMP_NUM_THREADS ?= 1
-export OMP_NUM_THREADS
+OMP_WAIT_POLICY ?= passive
+export OMP_NUM_THREADS OMP_WAIT_POLICY
 
 BIN := .venv/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
