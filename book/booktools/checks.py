@@ -454,7 +454,7 @@ def library_current() -> Iterator[str]:
             yield f"{show(path)}:1: it holds the path {project.ROOT} of this computer → take it out of the section"
 
 
-def pair_in_step(page: Page, english: Page, current: str) -> Iterator[str]:
+def pair_in_step(page: Page, english: Page) -> Iterator[str]:
     """The notebook beside a section is its executed copy, and nothing else."""
     path = page.path.with_suffix(".ipynb")
     if page.notebook is None:
@@ -475,10 +475,8 @@ def pair_in_step(page: Page, english: Page, current: str) -> Iterator[str]:
         if cell.execution_count is None:
             yield f"{pairs.cell_place(page.source, index)} was not executed → make sync"
             return
-    if page.notebook.metadata.book.get("library") != current:
-        yield f"{show(path)}:1: the library changed since it was executed → make sync"
-    elif english.notebook is not None and len(executed := pairs.code_cells(english.notebook)) == len(cells):
-        if path.read_text("utf-8") != pairs.notebook_text(page.source, executed, current):
+    if english.notebook is not None and len(executed := pairs.code_cells(english.notebook)) == len(cells):
+        if path.read_text("utf-8") != pairs.notebook_text(page.source, executed):
             yield f"{show(path)}:1: its outputs or metadata were changed by hand → make sync"
 
 
@@ -579,7 +577,6 @@ def failures() -> Iterator[str]:
     yield from library_current()
     yield from address_repeated()
 
-    current = library.fingerprint()
     wanted = {name: sections.english_hash(name) for edition, name in book if edition == english_edition}
     for page in book.values():
         yield from clean_text(page.path, page.text)
@@ -593,7 +590,7 @@ def failures() -> Iterator[str]:
             continue
         if page.source and english.source:
             yield from code_readable(page)
-            yield from pair_in_step(page, english, current)
+            yield from pair_in_step(page, english)
             yield from pictures_described(page, english)
         if page is english:
             yield from outputs_sound(english) if english.source else ()

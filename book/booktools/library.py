@@ -3,7 +3,6 @@
 import ast
 import builtins
 import copy
-import hashlib
 import re
 import symtable
 import tomllib
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from . import project
 from .project import Problem
-from .sections import MARK, Source, is_docstring, python, read, shape
+from .sections import MARK, Source, is_docstring, python, read
 
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
 GENERATED = "# Made by `make sync` from {}; do not edit it here."
@@ -31,12 +30,6 @@ def tree(path: Path) -> ast.Module:
         return ast.parse(project.read(path))
     except SyntaxError as error:
         raise Problem(f"{project.show(path)}:{error.lineno}: {error.msg} → correct the code") from None
-
-
-def fingerprint() -> str:
-    """A hash of what the library does; a changed docstring leaves it as it was."""
-    trees = [(path.name, shape(tree(path))) for path in sorted(folder().glob("*.py"))]
-    return hashlib.sha256(repr(trees).encode()).hexdigest()[:16]
 
 
 # ---- one module per section -----------------------------------------------------------------

@@ -100,7 +100,7 @@ def refusal(source: Source) -> str | None:
     return forged(source, read_notebook(path)) if how in ("in step", "source") else None
 
 
-def notebook_text(source: Source, executed: list, library_now: str) -> str:
+def notebook_text(source: Source, executed: list) -> str:
     """The notebook file of a source, with the outputs of executed code cells."""
     cells, seen, outputs = [], {}, iter(executed)
     for cell in source.cells:
@@ -116,7 +116,7 @@ def notebook_text(source: Source, executed: list, library_now: str) -> str:
     metadata = {
         **FRONT_MATTER,
         "language_info": {"name": "python", "pygments_lexer": "ipython3"},
-        "book": {"source": source.hash, "library": library_now, "outputs": hashes},
+        "book": {"source": source.hash, "outputs": hashes},
     }
     notebook = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
     notebook.nbformat_minor = 5
@@ -336,11 +336,6 @@ def stored_outputs(source: Source) -> list | None:
     return cells
 
 
-def library_hash(path: Path) -> str | None:
-    """The library that a notebook was executed with."""
-    return read_notebook(path).metadata.get("book", {}).get("library") if path.exists() else None
-
-
 def prepared(edition: str, page: str) -> Source:
     source = read(edition, page)
     give_install_cell(source)
@@ -355,7 +350,6 @@ def sync(everything: bool = False) -> tuple[list[str], list[str]]:
     if any(refused):
         return [], list(filter(None, refused))
     changed += library.write(library.files())
-    current = library.fingerprint()
 
     sources, outputs, due = {}, {}, []
     for page in project.sections():
@@ -364,7 +358,7 @@ def sync(everything: bool = False) -> tuple[list[str], list[str]]:
             changed.append(source.path)
             source = sources[page] = read(english, page)  # its lines have moved
         outputs[page] = stored_outputs(source)
-        if everything or outputs[page] is None or library_hash(project.notebook(english, page)) != current:
+        if everything or outputs[page] is None:
             outputs[page] = None
             due.append(source)
     executed, problems = execute_all(due)
@@ -382,7 +376,7 @@ def sync(everything: bool = False) -> tuple[list[str], list[str]]:
                 if project.write(source.path, source.text()):
                     changed.append(source.path)
             path = project.notebook(edition, page)
-            if project.write(path, notebook_text(source, outputs[page], current)):
+            if project.write(path, notebook_text(source, outputs[page])):
                 changed.append(path)
         except Problem as problem:
             problems.append(str(problem))
@@ -414,7 +408,7 @@ def fill_cache(cache_path: str | Path) -> int:
             from jupyter_cache.base import CacheBundleIn
 
             cache = cache or get_cache(str(cache_path))
-            executed = nbformat.reads(notebook_text(source, cells, ""), as_version=4)
+            executed = nbformat.reads(notebook_text(source, cells), as_version=4)
             cache.cache_notebook_bundle(CacheBundleIn(nb=executed, uri=str(path)), check_validity=False, overwrite=True)
             filled += 1
     if now != known and memory.parent.exists():
