@@ -10,7 +10,7 @@ export OMP_NUM_THREADS OMP_WAIT_POLICY
 
 BIN := .venv/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
-BOOKTOOLS := PYTHONPATH=book $(BIN)/python -m booktools
+BOOKTOOLS := PYTHONPATH=tools $(BIN)/python -m booktools
 PYTEST := $(BIN)/python -m pytest -q -n auto
 # The first of these Pythons that is 3.11, 3.12 or 3.13.
 PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \

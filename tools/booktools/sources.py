@@ -9,6 +9,7 @@ import re
 import tokenize
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import yaml
@@ -24,26 +25,28 @@ from importlib.util import find_spec
 if find_spec("softmax_lib") is None:
     %pip install -q "softmax_lib @ git+{}\""""
 
+Cell = Any  # a cell of nbformat, which has no types
 
-def digest(*parts) -> str:
+
+def digest(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, ensure_ascii=False, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass
 class Source:
-    """A section as it is written: front matter and cells."""
+    """A section as it is written: front matter and cells, each with the line where it begins."""
 
     path: Path
-    front: dict
-    cells: list
-    lines: list[int]  # the line where each code cell begins in the file
+    front: dict[str, Any]
+    cells: list[Cell]
+    lines: list[int]
 
     @property
     def page(self) -> str:
         return self.path.stem
 
     @property
-    def code(self) -> list:
+    def code(self) -> list[Cell]:
         return [cell for cell in self.cells if cell.cell_type == "code"]
 
     @property
@@ -52,17 +55,18 @@ class Source:
 
     def line(self, index: int, inside: int | None = None) -> int:
         """The line of a code cell in the file, or of a line (from 1) inside it."""
-        if inside is None or index >= len(self.lines):
-            return self.lines[index] if index < len(self.lines) else 1
+        starts = [line for cell, line in zip(self.cells, self.lines) if cell.cell_type == "code"]
+        if index >= len(starts):
+            return 1
+        if inside is None:
+            return starts[index]
         wanted, lines = self.code[index].source.split("\n"), project.read(self.path).split("\n")
-        for start in range(self.lines[index], len(lines)):
-            if lines[start : start + len(wanted)] == wanted:
-                return start + inside
-        return self.lines[index]
+        at = (start for start in range(starts[index], len(lines)) if lines[start : start + len(wanted)] == wanted)
+        return next(at, starts[index] - inside) + inside
 
     def place(self, index: int, inside: int | None = None) -> str:
-        """The same as messages name it."""
-        return f"{project.show(self.path)}:{self.line(index, inside)}"
+        """The same as messages name it, with the cell's number."""
+        return f"{project.show(self.path)}:{self.line(index, inside)}: cell {index + 1}"
 
     def text(self) -> str:
         """The source in its canonical form."""
@@ -70,18 +74,18 @@ class Source:
         return front_matter({**FRONT_MATTER, **extra}) + "\n" + body(self.cells)
 
 
-def front_matter(values: dict) -> str:
+def front_matter(values: dict[str, Any]) -> str:
     return f"---\n{yaml.safe_dump(values, sort_keys=False, allow_unicode=True)}---\n"
 
 
-def plain_cell(cell):
+def plain_cell(cell: Cell) -> Cell:
     """A cell without outputs and without any metadata but what the source can hold."""
     kept = {key: cell.metadata[key] for key in ("tags", "mystnb") if cell.metadata.get(key)}
     make = getattr(nbformat.v4, f"new_{cell.cell_type}_cell")
     return make(cell.source.rstrip(), metadata=copy.deepcopy(kept))
 
 
-def tags(cell) -> list[str]:
+def tags(cell: Cell) -> list[str]:
     return cell.metadata.get("tags", [])
 
 
@@ -96,9 +100,7 @@ def parse(text: str, path: Path) -> Source:
         line = match[1] if (match := re.search(r"at line (\d+)", message)) else 1
         cure = "correct the options (text that holds a colon stands in quotes)"
         raise Problem(f"{project.show(path)}:{line}: {message} → {cure}") from None
-    starts = notebook.metadata.pop("source_map")
-    lines = [line for cell, line in zip(notebook.cells, starts) if cell.cell_type == "code"]
-    return Source(path, front, [plain_cell(cell) for cell in notebook.cells], lines)
+    return Source(path, front, [plain_cell(cell) for cell in notebook.cells], notebook.metadata["source_map"])
 
 
 def read(edition: str, page: str) -> Source:
@@ -106,28 +108,30 @@ def read(edition: str, page: str) -> Source:
     return parse(project.read(path), path)
 
 
-def body(cells: list) -> str:
+def body(cells: list[Cell]) -> str:
     """Cells as MyST Markdown, without front matter."""
     from jupytext.myst import notebook_to_myst
 
     return notebook_to_myst(nbformat.v4.new_notebook(cells=cells), default_lexer="ipython3") if cells else ""
 
 
-def is_install_cell(cell) -> bool:
+def is_install_cell(cell: Cell) -> bool:
     return 'find_spec("softmax_lib")' in cell.source
 
 
-def give_install_cell(source: Source) -> None:
-    """The first code cell installs the library where it is missing, hidden on the website."""
+def prepared(edition: str, page: str) -> Source:
+    """A section whose first code cell installs the library where it is missing, hidden on the website."""
+    source = read(edition, page)
     if not source.code or not is_install_cell(source.code[0]):
         first = source.cells.index(source.code[0]) if source.code else len(source.cells)
         source.cells.insert(first, nbformat.v4.new_code_cell())
-        source.lines.insert(0, source.lines[0] if source.lines else 1)
+        source.lines.insert(first, source.lines[first] if first < len(source.lines) else 1)
     source.code[0].source = INSTALL_CELL.format(project.repository())
     source.code[0].metadata = nbformat.from_dict({"tags": ["remove-cell"]})
+    return source
 
 
-# ---- syntax ---------------------------------------------------------------------------------
+# ---- syntax
 
 
 def python(cell: str) -> str:
@@ -137,52 +141,41 @@ def python(cell: str) -> str:
     return TransformerManager().transform_cell(cell)
 
 
+DOCUMENTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
 def is_docstring(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-def shape(node):
-    """A syntax tree as plain lists, without docstrings, positions and comments.
-
-    (`ast.dump` differs between Python versions, and these lists are hashed.)
-    """
-    if isinstance(node, list):
-        return [shape(item) for item in node]
-    if not isinstance(node, ast.AST):
-        return repr(node)
-    fields = dict(ast.iter_fields(node))
-    documented = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
-    if documented and is_docstring(node.body[0]):
-        fields["body"] = node.body[1:]
-    kept = {name: value for name, value in fields.items() if value not in (None, []) and name not in ("ctx", "kind")}
-    return [type(node).__name__, *([name, shape(value)] for name, value in kept.items())]
-
-
-def code(cell: str):
+def code(cell: str) -> str:
     """What a cell does, whatever the language of its comments and docstrings."""
     try:
-        return [cell.startswith(MARK), shape(ast.parse(python(cell)))]
+        tree = ast.parse(python(cell))
     except SyntaxError:
         return cell
+    for node in ast.walk(tree):
+        if isinstance(node, DOCUMENTED) and is_docstring(node.body[0]):
+            node.body = node.body[1:]
+    return f"{cell.startswith(MARK)} {ast.dump(tree)}"
 
 
-# ---- translations ---------------------------------------------------------------------------
+# ---- translations
 
 
 def words_in_code(cell: str) -> list[str]:
     """What a translator sees of a cell: its comments and docstrings."""
     try:
-        code = python(cell)
-        tree = ast.parse(code)
-        tokens = list(tokenize.generate_tokens(io.StringIO(code).readline))
+        text = python(cell)
+        tree = ast.parse(text)
+        tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
     except (SyntaxError, tokenize.TokenError):
         return [cell]
     comments = [token.string for token in tokens if token.type == tokenize.COMMENT]
-    nodes = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))]
-    return comments + [ast.get_docstring(node) or "" for node in nodes]
+    return comments + [ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, DOCUMENTED)]
 
 
-def words_in_figure(cell) -> list[str]:
+def words_in_figure(cell: Cell) -> list[str]:
     """The caption and the text alternative of a cell's figure."""
     options = cell.metadata.get("mystnb", {})
     return [options.get(kind, {}).get(key, "") for kind, key in (("figure", "caption"), ("image", "alt"))]
@@ -192,7 +185,7 @@ def english_hash(page: str) -> str:
     """A hash of the English text that a translator of the page sees."""
     english = project.source_edition()
     if project.is_section(page):
-        words = []
+        words: list[str] = []
         for cell in read(english, page).cells:
             if cell.cell_type != "code":
                 words.append(cell.source)
@@ -215,7 +208,7 @@ def record_translation(edition: str, page: str) -> bool:
     return project.write(path, front_matter({**front, "translates": english_hash(page)}) + text)
 
 
-def follow(english: Source, other: Source) -> list[str]:
+def bring_code_over(english: Source, other: Source) -> list[str]:
     """Give a translation the English code and tags; what is left for the translator to do.
 
     Comments, docstrings, captions and text alternatives stay where the code is the same.
@@ -232,7 +225,7 @@ def follow(english: Source, other: Source) -> list[str]:
         if theirs != before:
             words = "".join(words_in_code(cell.source)).replace(MARK, "")
             left = " → translate its comments and docstring again" if words else ""
-            notes.append(f"{other.place(index)}: cell {index + 1}: code replaced{left}")
+            notes.append(f"{other.place(index)}: code replaced{left}")
             ours.source = cell.source
         options = copy.deepcopy(cell.metadata)
         for kind, key in (("figure", "caption"), ("image", "alt")):

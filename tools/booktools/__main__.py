@@ -1,20 +1,18 @@
-"""The commands: `python -m booktools sync | check | adopt FILE.ipynb | translated LANG/PAGE…`."""
+"""The commands: `python -m booktools sync | check | adopt FILE.ipynb | translated [LANG/]PAGE…`."""
 
 import argparse
 import os
 import sys
 from pathlib import Path
 
-from . import pairs, project, sections
+from . import pairs, project, sources
 from .project import Problem
 
 
-def sync(arguments) -> int:
-    changed, problems = pairs.sync(everything=arguments.execute_all)
-    for path in changed:
-        print(f"wrote {path}")
-    for problem in problems:
-        print(problem)
+def sync(everything: bool = False) -> int:
+    changed, problems = pairs.sync(everything)
+    for line in [f"wrote {path}" for path in changed] + problems:
+        print(line)
     if problems:
         print(f"make sync: {len(problems)} thing{'s' * (len(problems) > 1)} to mend, listed above.")
         return 1
@@ -23,21 +21,22 @@ def sync(arguments) -> int:
     return 0
 
 
-def adopt(arguments) -> int:
-    pairs.adopt(Path(arguments.notebook), arguments.force)
-    print(f"{arguments.notebook} was brought over to its .md")
-    arguments.execute_all = False
-    return sync(arguments)
+def adopt(notebook: str, force: bool) -> int:
+    pairs.adopt(Path(notebook), force)
+    print(f"{notebook} was brought over to its .md")
+    return sync()
 
 
-def translated(arguments) -> int:
-    for name in map(Path, arguments.pages):
-        sections.record_translation(name.parent.name, name.stem)
-    print(f"Recorded as saying what the English text says now: {', '.join(arguments.pages)}.")
-    return 0
+def translated(names: list[str]) -> int:
+    """A page alone stands for all its translations. The notebooks are brought up to date, too."""
+    for name in names:
+        for path in [Path(name)] if "/" in name else [Path(edition, name) for edition in project.translations()]:
+            sources.record_translation(path.parent.name, path.stem)
+    print(f"Recorded as saying what the English text says now: {', '.join(names)}.")
+    return sync()
 
 
-def check(arguments) -> int:
+def check() -> int:
     from . import checks
 
     return checks.report()
@@ -48,20 +47,20 @@ def main(words: list[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True)
     command = commands.add_parser("sync", help="bring library, translations' code and notebooks up to date")
     command.add_argument("--execute-all", action="store_true", help="run every notebook, changed or not")
-    command.set_defaults(run=sync)
+    command.set_defaults(run=lambda given: sync(given.execute_all))
     command = commands.add_parser("check", help="the fast checks")
-    command.set_defaults(run=check)
+    command.set_defaults(run=lambda given: check())
     command = commands.add_parser("settings", help="whether _toc.yml can be read, before a build fails at it")
-    command.set_defaults(run=lambda arguments: 0 if project.pages() else 1)
+    command.set_defaults(run=lambda given: 0 if project.pages() else 1)
     command = commands.add_parser("adopt", help="bring the edit of a notebook over to its .md")
     command.add_argument("notebook")
     command.add_argument("--force", action="store_true", help="even where that overwrites an edit of the .md")
-    command.set_defaults(run=adopt)
+    command.set_defaults(run=lambda given: adopt(given.notebook, given.force))
     command = commands.add_parser("translated", help="record that translations say what the English says now")
-    command.add_argument("pages", nargs="+", metavar="LANG/PAGE")
-    command.set_defaults(run=translated)
+    command.add_argument("pages", nargs="+", metavar="[LANG/]PAGE")
+    command.set_defaults(run=lambda given: translated(given.pages))
     arguments = parser.parse_args(words)
-    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # whatever the locale
+    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]  # whatever the locale
     try:
         return arguments.run(arguments)
     except Problem as problem:

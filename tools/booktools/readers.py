@@ -4,9 +4,7 @@ Colab, GitHub and Jupyter know nothing of directives and roles. So the text is w
 Sphinx resolved it for the website, where numbers, links and citations stand already.
 """
 
-import ast
 import base64
-import builtins
 import hashlib
 import re
 from html import escape
@@ -16,10 +14,7 @@ from urllib.parse import urljoin
 
 import nbformat
 from docutils import nodes
-from IPython.core.inputtransformer2 import TransformerManager
-from jupyter_cache import get_cache
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from sphinx.errors import ExtensionError
 from sphinx.locale import admonitionlabels
 from sphinx.util import logging
 from sphinx_exercise.nodes import exercise_enumerable_node, exercise_node, solution_node
@@ -56,9 +51,9 @@ def missing(app, env, added, changed, removed):
 def write(app, doctree, page):
     if not is_section(app, page):
         return
-    reader = files(app, page)[1]
+    executed, reader = files(app, page)
     text = Text(app, page)
-    cells = merge(text.blocks(doctree, 0), executed_cells(app, page), app.config.reader_note.format(url=text.url))
+    cells = merge(text.blocks(doctree, 0), nbformat.read(executed, as_version=4).cells, app.config.reader_note.format(url=text.url))
     twins = {}
     for cell in cells:
         name = hashlib.sha1(f"{cell.cell_type} {cell.source}".encode()).hexdigest()[:12]
@@ -71,18 +66,6 @@ def write(app, doctree, page):
     nbformat.validate(notebook)
     reader.parent.mkdir(exist_ok=True)
     reader.write_text(nbformat.writes(notebook) + "\n", "utf-8")
-
-
-def executed_cells(app, page):
-    """The page's cells with the outputs that the website shows."""
-    path, settings = files(app, page)[0], app.env.mystnb_config
-    notebook = nbformat.read(path, as_version=4)
-    if settings.execution_mode == "cache":  # myst-nb writes what it took from its cache without the outputs
-        try:
-            notebook = get_cache(settings.execution_cache_path).merge_match_into_notebook(notebook)[1]
-        except KeyError:
-            raise ExtensionError(f"{page}: its outputs left the cache since it was built; `make clean`, then build again.")
-    return notebook.cells
 
 
 def remove_stale(app, error):
@@ -104,8 +87,7 @@ def merge(parts, executed, note):
     """The notebook's cells from Markdown blocks and indices of code cells, and the hidden cells that must stay."""
     shown = [part for part in parts if isinstance(part, int)]
     code = [i for i, cell in enumerate(executed) if cell.cell_type == "code"]
-    hidden = [i for i in code if i not in shown]
-    hidden = [i for i in hidden if not only_checks(executed[i].source, [executed[j].source for j in code if j > i])]
+    hidden = [i for i in code if i not in shown and "only-checks" not in executed[i].metadata.get("tags", [])]
     cells, text = [], []
 
     def end_text():
@@ -135,32 +117,6 @@ def merge(parts, executed, note):
                 add_hidden(shown[0] if shown else len(executed))
     add_hidden(len(executed))
     return cells
-
-
-def only_checks(source, later):
-    """Whether a hidden cell asserts something and a reader's kernel is the same without it.
-
-    So it binds no name that a later cell reads, sets or deletes nothing else, and calls no function of the
-    notebook's own, which might draw random numbers.
-    """
-    def walk(text):
-        return list(ast.walk(ast.parse(TransformerManager().transform_cell(text))))
-
-    def acts(node):
-        match node:
-            case ast.Expr() | ast.FunctionDef() | ast.ClassDef():
-                return True
-            case ast.Attribute(ctx=context) | ast.Subscript(ctx=context) | ast.Name(ctx=context):
-                return isinstance(context, ast.Del) or not isinstance(node, ast.Name) and isinstance(context, ast.Store)
-            case ast.Call(func=ast.Name(id=name)):
-                return not hasattr(builtins, name)
-        return False
-
-    here = walk(source)
-    bound = {node.id for node in here if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    bound |= {node.asname or node.name.split(".")[0] for node in here if isinstance(node, ast.alias)}
-    read = {node.id for text in later for node in walk(text) if isinstance(node, ast.Name)}
-    return any(isinstance(node, ast.Assert) for node in here) and not any(map(acts, here)) and not bound & read
 
 
 # ---- from document to Markdown

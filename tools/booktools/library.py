@@ -10,7 +10,7 @@ from pathlib import Path
 
 from . import project
 from .project import Problem
-from .sections import MARK, Source, is_docstring, python, read
+from .sources import MARK, Source, is_docstring, python, read
 
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
 GENERATED = "# Made by `make sync` from {}; do not edit it here."

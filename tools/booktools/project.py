@@ -6,6 +6,7 @@ import os
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -25,18 +26,34 @@ def use(root: Path) -> None:
     pages.cache_clear()
 
 
+def show(path: Path) -> str:
+    """A path as messages name it: relative to the project."""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
 def read(path: Path) -> str:
     """A text file, without a byte order mark."""
     try:
         return path.read_text("utf-8").lstrip("\ufeff")
     except FileNotFoundError:
-        raise Problem(f"{show(path)} is missing → write it; every edition has every page of _toc.yml") from None
+        raise Problem(f"{show(path)}:1: the file is missing → write it; every edition has all pages of _toc.yml") from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise Problem(f"{show(path)}:{line}: a character is not in UTF-8 → save the file as UTF-8") from None
 
 
-def parse_yaml(text: str, path: Path, first: int = 1) -> dict:
+def write(path: Path, text: str) -> bool:
+    """Write a file whole or not at all, and only if that changes it; whether it did."""
+    if path.exists() and path.read_text("utf-8", errors="replace") == text:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(text, "utf-8", newline="\n")
+    os.replace(new, path)
+    return True
+
+
+def parse_yaml(text: str, path: Path, first: int = 1) -> dict[str, Any]:
     """Settings, from a file or from that part of it that begins in line `first`."""
     try:
         values = yaml.safe_load(text)
@@ -49,7 +66,7 @@ def parse_yaml(text: str, path: Path, first: int = 1) -> dict:
     return values
 
 
-def split_front_matter(text: str, path: Path) -> tuple[dict, str]:
+def split_front_matter(text: str, path: Path) -> tuple[dict[str, Any], str]:
     """The settings above a page, and the page; cells want settings that say they are cells."""
     match = re.match(r"---\n(.*?)^---\n", text, re.DOTALL | re.MULTILINE)
     front = parse_yaml(match[1], path, 2) if match else {}
@@ -61,21 +78,26 @@ def split_front_matter(text: str, path: Path) -> tuple[dict, str]:
 
 
 @cache
-def config() -> dict:
+def config() -> dict[str, Any]:
     """The book's configuration, `_config.yml`."""
-    path = ROOT / "_config.yml"
-    return parse_yaml(read(path), path)
+    return parse_yaml(read(ROOT / "_config.yml"), ROOT / "_config.yml")
 
 
-def editions() -> dict[str, dict]:
+def setting(*keys: str) -> Any:
+    """An entry of `_config.yml` that the tools cannot do without."""
+    value: Any = config()
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    if not value:
+        raise Problem(f"_config.yml:1: it has no `{': '.join(keys)}` → write it")
+    return value
+
+
+def editions() -> dict[str, dict[str, Any]]:
     """The editions by folder name; the first is the one the others translate."""
-    try:
-        table = config()["sphinx"]["config"]["editions"]
-        known = [row["language"] for row in table.values()]
-    except (AttributeError, KeyError, TypeError):
-        known = []
-    if not known:
-        raise Problem("_config.yml:1: no `editions` below sphinx: config:, or one without `language` → write them")
+    table = setting("sphinx", "config", "editions")
+    if not isinstance(table, dict) or not all(isinstance(row, dict) and row.get("language") for row in table.values()):
+        raise Problem("_config.yml:1: each of its `editions` is a folder's name and its settings, `language` among them → correct it")
     return table
 
 
@@ -89,10 +111,7 @@ def translations() -> list[str]:
 
 def repository() -> str:
     """The address of the repository, without a trailing slash."""
-    try:
-        return config()["repository"]["url"].rstrip("/")
-    except (AttributeError, KeyError, TypeError):
-        raise Problem("_config.yml:1: it does not name the repository → write repository: url:") from None
+    return setting("repository", "url").rstrip("/")
 
 
 @cache
@@ -123,31 +142,15 @@ def source(edition: str, page: str) -> Path:
     return BOOK / edition / f"{page}.md"
 
 
-def terms() -> list[dict]:
+def notebook(edition: str, page: str) -> Path:
+    """The executed notebook beside a page's source."""
+    return source(edition, page).with_suffix(".ipynb")
+
+
+def terms() -> list[dict[str, str]]:
     """The rows of the term table, `book/terms.csv`; words that are not there are empty."""
     path = BOOK / "terms.csv"
     rows = list(csv.DictReader(io.StringIO(read(path)), restval=""))
     if rows and source_edition() not in rows[0]:
         raise Problem(f"{show(path)}:1: there is no column {source_edition()} → write it, and commas between columns")
     return [dict.fromkeys(editions(), "") | row for row in rows]
-
-
-def show(path: Path) -> str:
-    """A path as messages name it: relative to the project."""
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
-
-
-def notebook(edition: str, page: str) -> Path:
-    """The executed notebook beside a page's source."""
-    return source(edition, page).with_suffix(".ipynb")
-
-
-def write(path: Path, text: str) -> bool:
-    """Write a file whole or not at all, and only if that changes it; whether it did."""
-    if path.exists() and path.read_text("utf-8", errors="replace") == text:
-        return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.new")
-    new.write_text(text, "utf-8", newline="\n")
-    os.replace(new, path)
-    return True

@@ -1,0 +1,156 @@
+"""What each page of the site says and carries around its text, in the edition's language."""
+
+import gettext
+import html
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from sphinx import locale
+from sphinxcontrib.bibtex.plugin import register_plugin
+from sphinxcontrib.bibtex.style.referencing import PersonStyle
+from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferenceStyle
+
+from . import project, sources
+
+Context = dict[str, Any]
+
+
+def setup(app):
+    app.add_config_value("edition_name", "", "html")
+    app.connect("config-inited", translate_interface, priority=900)
+    app.connect("config-inited", cite_in_words, priority=900)
+    app.connect("builder-inited", write_interface_script)
+    app.connect("html-page-context", add_definitions)
+    app.connect("html-page-context", inline_diagrams)
+    app.connect("html-page-context", add_edition_links)
+    app.connect("html-page-context", add_buttons, priority=900)
+
+
+def words(edition):
+    """What the theme and its extensions say in English though the edition has another language: English → edition."""
+    return yaml.safe_load((project.BOOK / "templates/interface.yml").read_text("utf-8")).get(edition, {})
+
+
+def translate_interface(app, config):
+    """Let the edition's words come before those of the message catalogues."""
+    table = words(config.edition)
+
+    class Words(gettext.NullTranslations):
+        def gettext(self, message):
+            return table.get(message) or super().gettext(message)
+
+    for catalog in ("sphinx", "booktheme", "exercise"):  # Sphinx, the theme, sphinx-exercise
+        translator = Words()
+        translator.add_fallback(locale.translators.get(("general", catalog)) or gettext.NullTranslations())
+        locale.translators["general", catalog] = translator
+    app.translator = locale.translators["general", "sphinx"]  # the templates' own
+
+
+def cite_in_words(app, config):
+    """Name the authors of a reference with the edition's “and” and “et al.”."""
+    table = words(config.edition)
+    persons = {field: table[english] for field, english in (("sep2", "and"), ("other", "et al.")) if english in table}
+    register_plugin("sphinxcontrib.bibtex.style.referencing", "edition",
+                    lambda: AuthorYearReferenceStyle(person=PersonStyle(**persons)), force=True)
+
+
+def write_interface_script(app):
+    """The same words for the scripts of the page: the search results and the copy button."""
+    if app.builder.format != "html":
+        return
+    script = (project.BOOK / "templates/interface.js").read_text("utf-8")
+    table = json.dumps(words(app.config.edition), ensure_ascii=False)
+    (Path(app.outdir) / "_static").mkdir(parents=True, exist_ok=True)
+    (Path(app.outdir) / "_static" / "interface.js").write_text(script.replace("WORDS", table), "utf-8")
+    app.add_js_file("interface.js", priority=800)
+
+
+# ---- what each page gets
+
+
+def folder(edition):
+    """Where an edition stands in the site: the source edition at its root."""
+    return "" if edition == project.source_edition() else f"{edition}/"
+
+
+def add_edition_links(app, page, template, context, doctree):
+    """The same page in every edition, for the template: name, language, address from here and in the web."""
+    up = "../" * (page.count("/") + bool(folder(app.config.edition)))
+    context["edition_links"] = [
+        {
+            "name": row["edition_name"],
+            "lang": row["language"].replace("_", "-"),
+            "here": edition == app.config.edition,
+            "href": f"{up}{folder(edition)}{page}.html",
+            "url": f"{project.config()['html']['baseurl']}{folder(edition)}{page}.html",
+        }
+        for edition, row in project.editions().items()
+    ]
+
+
+def add_buttons(app, page, template, context, doctree):
+    """The buttons above a page: Colab, the reader's notebook and a print, the repository and the page's source."""
+    _ = locale.get_translation("booktheme")
+    edition = app.config.edition
+    sections = [page] if page in project.pages() and project.is_section(page) else []
+    github = project.repository()
+    buttons = []
+
+    def link(url, text, tooltip, icon, label):
+        return {"type": "link", "url": url, "text": text, "tooltip": tooltip, "icon": icon, "label": label}
+
+    downloads = [link(f"notebooks/{name}.ipynb", ".ipynb", _("Download notebook file"), "fas fa-code",
+                      "download-notebook-button") for name in sections]
+    downloads.append({"type": "javascript", "javascript": "window.print()", "text": ".pdf",
+                      "tooltip": _("Print to PDF"), "icon": "fas fa-file-pdf", "label": "download-pdf-button"})
+    for name in sections:
+        notebook = f"{github.removeprefix('https://github.com/')}/blob/gh-pages/{folder(edition)}notebooks/{name}.ipynb"
+        buttons.append(link(f"https://colab.research.google.com/github/{notebook}", "Colab",
+                            _("Launch on Colab"), "_static/images/logo_colab.png", "colab-button"))
+    buttons.append({"type": "group", "tooltip": _("Download this page"), "icon": "fas fa-download",
+                    "label": "download-buttons", "buttons": downloads})
+    source = [link(github, _("Repository"), _("Source repository"), "fas fa-code-branch", "source-repository-button")]
+    if page in project.pages():
+        branch = project.config()["repository"]["branch"]
+        source.append(link(f"{github}/edit/{branch}/book/{edition}/{page}.md", _("Suggest edit"),
+                           _("Suggest edit"), "fas fa-pencil-alt", "source-edit-button"))
+    buttons.append({"type": "group", "tooltip": _("Source repositories"), "icon": "fas fa-code-branch",
+                    "label": "source-buttons", "buttons": source})
+    context["header_buttons"] = buttons
+
+
+def add_definitions(app, page, template, context, doctree):
+    """A link to the glossary carries the term's definition, which the style sheet shows when one points at it."""
+    places = app.env.get_domain("std").objects
+    if "body" not in context or page == "glossary" or not (source := project.source(app.config.edition, "glossary")).exists():
+        return
+    says = {
+        places["term", term][1]: definition
+        for term, definition in sources.definitions(project.read(source)).items()
+        if ("term", term) in places
+    }
+
+    def link(match):
+        definition = says.get(match[2])
+        return f'{match[1]} data-definition="{html.escape(definition)}"' if definition else match[1]
+
+    context["body"] = re.sub(r'(<a class="reference internal" href="glossary\.html#([^"]*)")', link, context["body"])
+
+
+def inline_diagrams(app, page, template, context, doctree):
+    """The drawings of book/figures become part of the page, so that their lines have the colour of its text."""
+
+    def drawing(match):
+        path = project.BOOK / "figures" / f"{match[1]}.svg"
+        if not path.exists():
+            return match[0]
+        says = re.search(r'alt="([^"]*)"', match[0])
+        return path.read_text("utf-8").replace("<svg ", f'<svg class="diagram" role="img" aria-label="{says[1]}" ', 1)
+
+    if "body" in context:
+        context["body"] = re.sub(r'<img [^>]*src="[^"]*_images/([\w-]+)\.svg"[^>]*>', drawing, context["body"])
+
+
