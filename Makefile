@@ -32,6 +32,7 @@ test: .venv/ready  ## prove the book: the three parts below, each to its end
 	echo "All is well: the checks, the unit tests and every cell of every notebook pass."
 
 check: .venv/ready  ## part 1: the fast checks of sources, notebooks and library
+	@$(BIN)/ruff check --quiet && $(BIN)/codespell && $(BIN)/mypy --no-error-summary
 	@$(BOOKTOOLS) check
 
 unit: data  ## part 2: the tests of library, tools and site
@@ -58,9 +59,9 @@ adopt: .venv/ready  ## take over the edits of a notebook: make adopt NB=book/en/
 translated: .venv/ready  ## record that a translation was looked at: make translated PAGE=vi/NAME
 	@$(BOOKTOOLS) translated "$(PAGE)"
 
-lock: .venv/ready  ## pin the newest versions of requirements.in in requirements.txt
+lock: .venv/ready  ## pin the newest versions of what pyproject.toml names in requirements.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --upgrade \
-		--custom-compile-command "make lock" requirements.in -o requirements.txt
+		--custom-compile-command "make lock" --group book pyproject.toml -o requirements.txt
 
 clean:  ## remove what was made: the site and the environment
 	rm -rf _build .venv

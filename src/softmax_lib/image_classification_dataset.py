@@ -7,13 +7,18 @@ import torch
 from torch.nn import functional as F
 import softmax_lib as sl
 
+__all__ = ["get_fashion_mnist_labels", "show_images", "get_dataloader_workers", "ImageDataset", "batch_loader", "FashionMNIST", "load_data_fashion_mnist"]
 
+
+# book/en/image-classification-dataset.md, cell 8
 def get_fashion_mnist_labels(labels):
     """The names of Fashion-MNIST's classes for numeric labels.
 
     labels: a tensor (n,) or n whole numbers from 0 to 9.
     Returns a list of n strings. Raises ValueError for any other number.
     Explained in “Fashion-MNIST: an image classification dataset”.
+    Explained in “Fashion-MNIST: an image classification dataset”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/image-classification-dataset.html
     """
     names = ['t-shirt', 'trouser', 'pullover', 'dress', 'coat',
              'sandal', 'shirt', 'sneaker', 'bag', 'ankle boot']
@@ -25,6 +30,7 @@ def get_fashion_mnist_labels(labels):
     return [names[int(label)] for label in labels]
 
 
+# book/en/image-classification-dataset.md, cell 10
 def show_images(imgs, num_rows, num_cols, titles=None, scale=1.5):
     """Show images in a grid.
 
@@ -35,6 +41,8 @@ def show_images(imgs, num_rows, num_cols, titles=None, scale=1.5):
     Returns the array of axes, in rows. Raises ValueError where
     an image lacks its title.
     Explained in “Fashion-MNIST: an image classification dataset”.
+    Explained in “Fashion-MNIST: an image classification dataset”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/image-classification-dataset.html
     """
     imgs = imgs[:num_rows * num_cols]
     if titles is not None and len(titles) < len(imgs):
@@ -57,12 +65,15 @@ def show_images(imgs, num_rows, num_cols, titles=None, scale=1.5):
     return axes
 
 
+# book/en/image-classification-dataset.md, cell 12
 def get_dataloader_workers():
     """How many worker processes a DataLoader can safely use here.
 
     At most 4 and at most the number of cores that this process may use;
     0 where workers cannot be forked (Windows, macOS, recent Pythons).
     Explained in “Fashion-MNIST: an image classification dataset”.
+    Explained in “Fashion-MNIST: an image classification dataset”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/image-classification-dataset.html
     """
     method = (multiprocessing.get_start_method(allow_none=True)
               or multiprocessing.get_all_start_methods()[0])
@@ -70,6 +81,7 @@ def get_dataloader_workers():
     return min(4, len(os.sched_getaffinity(0))) if forks else 0
 
 
+# book/en/image-classification-dataset.md, cell 14
 class ImageDataset(torch.utils.data.Dataset):
     """Images and labels in memory, served one by one or many at once.
 
@@ -81,6 +93,8 @@ class ImageDataset(torch.utils.data.Dataset):
     Raises TypeError for other images, ValueError where there are not as
     many labels, or a side of resize is not a whole number from 1 on.
     Explained in “Fashion-MNIST: an image classification dataset”.
+    Explained in “Fashion-MNIST: an image classification dataset”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/image-classification-dataset.html
     """
     def __init__(self, images, labels, resize=None):
         self.images, self.labels = map(torch.as_tensor, (images, labels))
@@ -112,6 +126,7 @@ class ImageDataset(torch.utils.data.Dataset):
         return X, self.labels[i]
 
 
+# book/en/image-classification-dataset.md, cell 15
 def batch_loader(dataset, batch_size, shuffle=False, num_workers=0):
     """A DataLoader that asks dataset for a whole batch at once.
 
@@ -119,6 +134,8 @@ def batch_loader(dataset, batch_size, shuffle=False, num_workers=0):
     batch_size: examples in a batch; the last one may have fewer.
     num_workers: processes that read.
     Explained in “Fashion-MNIST: an image classification dataset”.
+    Explained in “Fashion-MNIST: an image classification dataset”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/image-classification-dataset.html
     """
     order = (torch.utils.data.RandomSampler(dataset) if shuffle
              else torch.utils.data.SequentialSampler(dataset))
@@ -129,6 +146,7 @@ def batch_loader(dataset, batch_size, shuffle=False, num_workers=0):
                                        num_workers=num_workers)
 
 
+# book/en/image-classification-dataset.md, cell 19
 class FashionMNIST(sl.DataModule):
     """Fashion-MNIST as a DataModule: .train and .val are its datasets.
 
@@ -137,6 +155,8 @@ class FashionMNIST(sl.DataModule):
     is X, float32 (b, 1, height, width) in [0, 1], and y, int64 (b,).
     Raises ValueError where resize does not fit, as ImageDataset does.
     Explained in “Fashion-MNIST: an image classification dataset”.
+    Explained in “Fashion-MNIST: an image classification dataset”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/image-classification-dataset.html
     """
     def __init__(self, batch_size=64, resize=(28, 28)):
         super().__init__()
@@ -167,6 +187,7 @@ class FashionMNIST(sl.DataModule):
         show_images(X[:n], nrows, ncols, titles=titles)
 
 
+# book/en/image-classification-dataset.md, cell 21
 def load_data_fashion_mnist(batch_size, resize=None):
     """Load Fashion-MNIST: (train_iter, test_iter).
 
@@ -177,6 +198,8 @@ def load_data_fashion_mnist(batch_size, resize=None):
     the training data are shuffled anew each time.
     Raises ValueError where resize is below 1.
     Explained in “Fashion-MNIST: an image classification dataset”.
+    Explained in “Fashion-MNIST: an image classification dataset”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/image-classification-dataset.html
     """
     data = FashionMNIST(batch_size, resize)
     return data.train_dataloader(), data.val_dataloader()

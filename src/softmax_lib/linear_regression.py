@@ -8,13 +8,18 @@ import torch
 import softmax_lib as sl
 from softmax_lib._display import in_notebook
 
+__all__ = ["use_svg_display", "set_figsize", "Timer", "set_axes", "plot"]
 
+
+# book/en/linear-regression.md, cell 4
 def use_svg_display():
     """Draw a notebook's figures as SVG; outside a notebook do nothing.
 
     The same plot always gives the same file: it carries no date, and its
     inner names come from a fixed salt. Explained in
     “Linear regression: the ideas”.
+    Explained in “Linear regression: the ideas”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/linear-regression.html
     """
     if in_notebook():
         from matplotlib_inline import backend_inline
@@ -22,20 +27,26 @@ def use_svg_display():
         backend_inline.set_matplotlib_formats('svg', metadata={'Date': None})
 
 
+# book/en/linear-regression.md, cell 5
 def set_figsize(figsize=(3.5, 2.5)):
     """Set the size of the figures that follow: (width, height) in inches.
 
     Explained in “Linear regression: the ideas”.
+    Explained in “Linear regression: the ideas”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/linear-regression.html
     """
     use_svg_display()
     sl.plt.rcParams['figure.figsize'] = figsize
 
 
+# book/en/linear-regression.md, cell 16
 class Timer:
     """A stopwatch that remembers its laps. It starts when it is made.
 
     All times are in seconds.
     Explained in “Linear regression: the ideas”.
+    Explained in “Linear regression: the ideas”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/linear-regression.html
     """
     def __init__(self):
         self.times = []
@@ -65,11 +76,14 @@ class Timer:
         return torch.tensor(self.times, dtype=torch.float64).cumsum(0).tolist()
 
 
+# book/en/linear-regression.md, cell 19
 def set_axes(axes, xlabel, ylabel, xlim, ylim, xscale, yscale, legend):
     """Set the labels, limits, scales and legend of axes, and add a grid.
 
     What is None or empty keeps matplotlib's default.
     Explained in “Linear regression: the ideas”.
+    Explained in “Linear regression: the ideas”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/linear-regression.html
     """
     axes.set(xlabel=xlabel or '', ylabel=ylabel or '',
              xscale=xscale, yscale=yscale)
@@ -82,6 +96,7 @@ def set_axes(axes, xlabel, ylabel, xlim, ylim, xscale, yscale, legend):
     axes.grid(True)
 
 
+# book/en/linear-regression.md, cell 20
 def plot(X, Y=None, xlabel=None, ylabel=None, legend=[], xlim=None,
          ylim=None, xscale='linear', yscale='linear',
          fmts=('-', 'm--', 'g-.', 'r:'), figsize=(3.5, 2.5), axes=None):
@@ -93,6 +108,8 @@ def plot(X, Y=None, xlabel=None, ylabel=None, legend=[], xlim=None,
     height) in inches. axes: where to draw, or None for a new figure.
     Raises ValueError where X and Y do not match.
     Explained in “Linear regression: the ideas”.
+    Explained in “Linear regression: the ideas”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/linear-regression.html
     """
     def curves(Z):
         return list(Z) if len(Z) and np.ndim(Z[0]) else [Z]

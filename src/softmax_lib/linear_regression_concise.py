@@ -3,7 +3,10 @@
 
 import torch
 
+__all__ = ["load_array"]
 
+
+# book/en/linear-regression-concise.md, cell 4
 def load_array(data_arrays, batch_size, is_train=True, num_workers=0):
     """A DataLoader over tensors, in shuffled order when training.
 
@@ -13,6 +16,8 @@ def load_array(data_arrays, batch_size, is_train=True, num_workers=0):
     processes that read. Each minibatch is a list, one tensor per array.
     Raises TypeError where data_arrays is a single tensor.
     Explained in “Linear regression, the concise way”.
+    Explained in “Linear regression, the concise way”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/linear-regression-concise.html
     """
     if hasattr(data_arrays, 'shape'):
         raise TypeError('data_arrays must be a tuple: (X, y) or (X,), not X')

@@ -3,7 +3,10 @@
 
 import torch
 
+__all__ = ["synthetic_data", "linreg", "squared_loss", "sgd"]
 
+
+# book/en/linear-regression-scratch.md, cell 3
 def synthetic_data(w, b, num_examples):
     """Make examples of a linear relation: y = Xw + b + noise.
 
@@ -11,6 +14,8 @@ def synthetic_data(w, b, num_examples):
     Returns X, float (num_examples, d), drawn from N(0, 1), and
     y, float (num_examples, 1), whose noise is drawn from N(0, 0.01²).
     Explained in “Linear regression from scratch”.
+    Explained in “Linear regression from scratch”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/linear-regression-scratch.html
     """
     w = torch.as_tensor(w, dtype=torch.get_default_dtype()).reshape(-1, 1)
     b = torch.as_tensor(b).reshape(())  # fails unless it is one number
@@ -19,6 +24,7 @@ def synthetic_data(w, b, num_examples):
     return X, y + 0.01 * torch.randn(y.shape)
 
 
+# book/en/linear-regression-scratch.md, cell 9
 def linreg(X, w, b):
     """The linear regression model: Xw + b.
 
@@ -26,6 +32,8 @@ def linreg(X, w, b):
     for each output. Returns (n, 1) or (n, q).
     Raises ValueError where b is neither.
     Explained in “Linear regression from scratch”.
+    Explained in “Linear regression from scratch”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/linear-regression-scratch.html
     """
     q = w[0].numel()  # outputs: 1, as long as w is a single column
     shape = tuple(getattr(b, 'shape', ()))
@@ -34,6 +42,7 @@ def linreg(X, w, b):
     return X @ w + b
 
 
+# book/en/linear-regression-scratch.md, cell 11
 def squared_loss(y_hat, y):
     """The squared loss of each example: (y_hat - y)² / 2.
 
@@ -41,12 +50,15 @@ def squared_loss(y_hat, y):
     Returns a tensor of that shape, in squared units of the label.
     Raises ValueError where the numbers of elements differ.
     Explained in “Linear regression from scratch”.
+    Explained in “Linear regression from scratch”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/linear-regression-scratch.html
     """
     if y_hat.numel() != y.numel():
         raise ValueError(f'y_hat has {y_hat.numel()} elements, y {y.numel()}')
     return (y_hat - y.reshape(y_hat.shape)) ** 2 / 2
 
 
+# book/en/linear-regression-scratch.md, cell 12
 def sgd(params, lr, batch_size):
     """One step of minibatch stochastic gradient descent, in place.
 
@@ -57,6 +69,8 @@ def sgd(params, lr, batch_size):
     or lacks a gradient, lr is below 0 or batch_size below 1; then
     nothing moves.
     Explained in “Linear regression from scratch”.
+    Explained in “Linear regression from scratch”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/linear-regression-scratch.html
     """
     params, lr = list(params), float(lr)
     if not params or any(param.grad is None for param in params):

@@ -4,7 +4,10 @@
 from torch import nn
 import softmax_lib as sl
 
+__all__ = ["SoftmaxRegression"]
 
+
+# book/en/softmax-regression-concise.md, cell 14
 class SoftmaxRegression(sl.Classifier):
     """Softmax regression: flatten, then one linear layer to logits.
 
@@ -13,6 +16,8 @@ class SoftmaxRegression(sl.Classifier):
     there are; the logits are (b, num_outputs).
     Raises ValueError where num_outputs is not a whole number from 2 on.
     Explained in “Softmax regression, the concise way”.
+    Explained in “Softmax regression, the concise way”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/softmax-regression-concise.html
     """
     def __init__(self, num_outputs, lr):
         super().__init__()

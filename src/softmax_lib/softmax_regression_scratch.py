@@ -10,7 +10,10 @@ from torch import nn
 import softmax_lib as sl
 from softmax_lib._display import LiveFigure
 
+__all__ = ["accuracy", "Accumulator", "device_of", "evaluation", "evaluate_accuracy", "evaluate_loss", "train_epoch_ch3", "Animator", "train_ch3", "predict_ch3", "Classifier"]
 
+
+# book/en/softmax-regression-scratch.md, cell 12
 def accuracy(y_hat, y):
     """The number of correct predictions, as a float.
 
@@ -19,6 +22,8 @@ def accuracy(y_hat, y):
     Raises ValueError for other shapes, a single column of scores among
     them, and for labels that are no class.
     Explained in “Softmax regression from scratch”.
+    Explained in “Softmax regression from scratch”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/softmax-regression-scratch.html
     """
     scores = y_hat.ndim == 2 and y_hat.shape[1] > 1
     if not (scores or y_hat.ndim == 1) or y_hat.shape[:1] != y.shape:
@@ -34,10 +39,13 @@ def accuracy(y_hat, y):
     return float((y_hat == y).sum())
 
 
+# book/en/softmax-regression-scratch.md, cell 14
 class Accumulator:
     """n running sums, all 0.0 at the beginning.
 
     Explained in “Softmax regression from scratch”.
+    Explained in “Softmax regression from scratch”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/softmax-regression-scratch.html
     """
     def __init__(self, n):
         self.data = [0.0] * n
@@ -57,10 +65,13 @@ class Accumulator:
         return self.data[idx]
 
 
+# book/en/softmax-regression-scratch.md, cell 15
 def device_of(net):
     """The device of a module's parameters; None for a plain function.
 
     Explained in “Softmax regression from scratch”.
+    Explained in “Softmax regression from scratch”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/softmax-regression-scratch.html
     """
     params = net.parameters() if isinstance(net, nn.Module) else []
     return next((param.device for param in params), None)
@@ -73,6 +84,8 @@ def evaluation(net):
     net: a function or an nn.Module, each part of which is afterwards in
     the mode in which it was. `with ... as` gives the net's device.
     Explained in “Softmax regression from scratch”.
+    Explained in “Softmax regression from scratch”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/softmax-regression-scratch.html
     """
     is_module = isinstance(net, nn.Module)
     parts = list(net.modules()) if is_module else []
@@ -87,12 +100,15 @@ def evaluation(net):
             part.training = mode
 
 
+# book/en/softmax-regression-scratch.md, cell 16
 def evaluate_accuracy(net, data_iter):
     """The fraction of correct predictions of net on data_iter.
 
     net: a function or an nn.Module, see `evaluation`. data_iter: yields
     pairs of X and labels (b,). Raises ValueError where it is empty.
     Explained in “Softmax regression from scratch”.
+    Explained in “Softmax regression from scratch”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/softmax-regression-scratch.html
     """
     metric = Accumulator(2)  # correct predictions, predictions
     with evaluation(net) as device:
@@ -108,6 +124,8 @@ def evaluate_loss(net, data_iter, loss):
 
     loss(y_hat, y): one loss per example, or their mean. Otherwise as
     `evaluate_accuracy`. Explained in “Softmax regression from scratch”.
+    Explained in “Softmax regression from scratch”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/softmax-regression-scratch.html
     """
     metric = Accumulator(2)  # sum of losses, examples
     with evaluation(net) as device:
@@ -119,6 +137,7 @@ def evaluate_loss(net, data_iter, loss):
     return metric[0] / metric[1]
 
 
+# book/en/softmax-regression-scratch.md, cell 19
 def train_epoch_ch3(net, train_iter, loss, updater):
     """Train for one epoch and return (mean loss, accuracy) over it.
 
@@ -130,6 +149,8 @@ def train_epoch_ch3(net, train_iter, loss, updater):
     that moves the parameters by the gradient of the summed loss.
     Raises ValueError where train_iter is empty, TypeError where net is
     a class. Explained in “Softmax regression from scratch”.
+    Explained in “Softmax regression from scratch”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/softmax-regression-scratch.html
     """
     if isinstance(net, type):
         raise TypeError(f'net must be a model, not a class: {net.__name__}()')
@@ -158,6 +179,7 @@ def train_epoch_ch3(net, train_iter, loss, updater):
     return metric[0] / metric[2], metric[1] / metric[2]
 
 
+# book/en/softmax-regression-scratch.md, cell 20
 class Animator:
     """Live curves: add points while a computation runs.
 
@@ -167,6 +189,8 @@ class Animator:
     (width, height) in inches. The points stand in the lists X[i] and Y[i]
     of curve i.
     Explained in “Softmax regression from scratch”.
+    Explained in “Softmax regression from scratch”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/softmax-regression-scratch.html
     """
     def __init__(self, xlabel=None, ylabel=None, legend=None, xlim=None,
                  ylim=None, xscale='linear', yscale='linear',
@@ -206,6 +230,7 @@ class Animator:
         self.live.show(line if float(x[0]).is_integer() else '')
 
 
+# book/en/softmax-regression-scratch.md, cell 21
 def train_ch3(net, train_iter, test_iter, loss, num_epochs, updater):
     """Train net for num_epochs epochs, with live curves.
 
@@ -215,6 +240,8 @@ def train_ch3(net, train_iter, test_iter, loss, num_epochs, updater):
     training stops with a warning. Raises ValueError where num_epochs is
     below 1 or one of the iterators is empty.
     Explained in “Softmax regression from scratch”.
+    Explained in “Softmax regression from scratch”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/softmax-regression-scratch.html
     """
     if num_epochs < 1:
         raise ValueError(f'num_epochs must be at least 1, not {num_epochs}')
@@ -237,6 +264,7 @@ def train_ch3(net, train_iter, test_iter, loss, num_epochs, updater):
     return *train_metrics, test_acc
 
 
+# book/en/softmax-regression-scratch.md, cell 25
 def predict_ch3(net, test_iter, n=6, labels=None):
     """Show n images of the first minibatch with true and predicted labels.
 
@@ -244,6 +272,8 @@ def predict_ch3(net, test_iter, n=6, labels=None):
     labels: the names of the classes, by default those of Fashion-MNIST.
     Raises ValueError where n is not between 1 and b.
     Explained in “Softmax regression from scratch”.
+    Explained in “Softmax regression from scratch”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/softmax-regression-scratch.html
     """
     for X, y in test_iter:
         break
@@ -261,6 +291,7 @@ def predict_ch3(net, test_iter, n=6, labels=None):
     sl.show_images(X[:n].squeeze(1), 1, n, titles=titles)
 
 
+# book/en/softmax-regression-scratch.md, cell 30
 class Classifier(sl.Module):
     """A Module for classification: cross-entropy loss, and accuracy.
 
@@ -269,6 +300,8 @@ class Classifier(sl.Module):
     from 0 to q - 1, or -100 where there is none; or, shaped like the
     logits, soft labels: probabilities.
     Explained in “Softmax regression from scratch”.
+    Explained in “Softmax regression from scratch”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/softmax-regression-scratch.html
     """
     def validation_step(self, batch):
         """Plot loss and accuracy on a minibatch of the validation data."""

@@ -10,7 +10,10 @@ from torch import nn
 import softmax_lib as sl
 from softmax_lib._display import LiveFigure, in_notebook
 
+__all__ = ["add_to_class", "HyperParameters", "ProgressBoard", "Module", "DataModule", "SyntheticRegressionData", "cpu", "gpu", "num_gpus", "Trainer", "SGD", "LinearRegressionScratch", "LinearRegression"]
 
+
+# book/en/training-framework.md, cell 3
 def add_to_class(Class):
     """A decorator that makes the function below it a method of Class.
 
@@ -18,6 +21,8 @@ def add_to_class(Class):
     replaced. Raises TypeError where Class is not a class, or what is
     decorated not a function.
     Explained in “A small training framework”.
+    Explained in “A small training framework”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/training-framework.html
     """
     if not isinstance(Class, type):
         raise TypeError(f'Class must be a class, not a '
@@ -33,10 +38,13 @@ def add_to_class(Class):
     return register
 
 
+# book/en/training-framework.md, cell 5
 class HyperParameters:
     """A class whose constructor keeps its arguments in one line.
 
     Explained in “A small training framework”.
+    Explained in “A small training framework”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/training-framework.html
     """
     def save_hyperparameters(self, ignore=[]):
         """Keep the arguments of the calling method as attributes.
@@ -59,6 +67,7 @@ class HyperParameters:
             setattr(self, name, value)
 
 
+# book/en/training-framework.md, cell 7
 class ProgressBoard(HyperParameters):
     """Curves, each with a name, that are redrawn as points are added.
 
@@ -68,6 +77,8 @@ class ProgressBoard(HyperParameters):
     (width, height) in inches; display=False collects points in silence.
     The points of a curve stand in data[label], a list of Point(x, y).
     Explained in “A small training framework”.
+    Explained in “A small training framework”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/training-framework.html
     """
     Point = collections.namedtuple('Point', ['x', 'y'])
     Point.__qualname__ = 'ProgressBoard.Point'  # where pickle finds it
@@ -131,6 +142,7 @@ class ProgressBoard(HyperParameters):
             print(f'{title}: ' + ', '.join(last), flush=True)
 
 
+# book/en/training-framework.md, cell 9
 class Module(nn.Module, HyperParameters):
     """A model with its loss, its optimizer and its curves, for a Trainer.
 
@@ -139,6 +151,8 @@ class Module(nn.Module, HyperParameters):
     A subclass sets self.net or overrides `forward`, overrides `loss`,
     and sets self.lr or overrides `configure_optimizers`.
     Explained in “A small training framework”.
+    Explained in “A small training framework”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/training-framework.html
     """
     def __init__(self, plot_train_per_epoch=2, plot_valid_per_epoch=1):
         super().__init__()
@@ -214,6 +228,7 @@ class Module(nn.Module, HyperParameters):
             self.net.apply(init)
 
 
+# book/en/training-framework.md, cell 10
 class DataModule(HyperParameters):
     """Data with a loader for training and one for validation.
 
@@ -223,6 +238,8 @@ class DataModule(HyperParameters):
     overrides `get_dataloader`, and sets self.batch_size if it uses
     `get_tensorloader`.
     Explained in “A small training framework”.
+    Explained in “A small training framework”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/training-framework.html
     """
     num_workers = 0  # for a subclass that does not call __init__
 
@@ -259,6 +276,7 @@ class DataModule(HyperParameters):
                              self.num_workers)
 
 
+# book/en/training-framework.md, cell 11
 class SyntheticRegressionData(DataModule):
     """Examples of a linear relation, y = Xw + b + noise.
 
@@ -269,6 +287,8 @@ class SyntheticRegressionData(DataModule):
     minibatch. Raises ValueError where num_train or batch_size is below
     1, noise or num_val below 0.
     Explained in “A small training framework”.
+    Explained in “A small training framework”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/training-framework.html
     """
     def __init__(self, w, b, noise=0.01, num_train=1000, num_val=1000,
                  batch_size=32):
@@ -292,10 +312,13 @@ class SyntheticRegressionData(DataModule):
         return self.get_tensorloader((self.X, self.y), train, rows)
 
 
+# book/en/training-framework.md, cell 12
 def cpu():
     """The processor as a torch.device.
 
     Explained in “A small training framework”.
+    Explained in “A small training framework”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/training-framework.html
     """
     return torch.device('cpu')
 
@@ -304,6 +327,8 @@ def gpu(i=0):
     """The i-th GPU as a torch.device; on an Apple computer, its only one.
 
     Explained in “A small training framework”.
+    Explained in “A small training framework”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/training-framework.html
     """
     apple = torch.backends.mps.is_available()
     return torch.device('mps' if apple else 'cuda', i)
@@ -313,11 +338,14 @@ def num_gpus():
     """How many GPUs PyTorch can use here.
 
     Explained in “A small training framework”.
+    Explained in “A small training framework”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/training-framework.html
     """
     apple = torch.backends.mps.is_available()
     return 1 if apple else torch.cuda.device_count()
 
 
+# book/en/training-framework.md, cell 13
 class Trainer(HyperParameters):
     """Fits a Module to a DataModule, with live curves.
 
@@ -328,6 +356,8 @@ class Trainer(HyperParameters):
     Raises ValueError where max_epochs is below 1, one of the others
     below 0, or a number of epochs or GPUs not whole.
     Explained in “A small training framework”.
+    Explained in “A small training framework”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/training-framework.html
     """
     def __init__(self, max_epochs, num_gpus=0, gradient_clip_val=0):
         for name, value, least in (('max_epochs', max_epochs, 1),
@@ -452,6 +482,7 @@ class Trainer(HyperParameters):
                 p.grad *= grad_clip_val / norm
 
 
+# book/en/training-framework.md, cell 14
 class SGD:
     """Minibatch stochastic gradient descent, for a mean loss.
 
@@ -460,6 +491,8 @@ class SGD:
     Raises ValueError where params is empty or lr below 0, TypeError
     where params is a tensor.
     Explained in “A small training framework”.
+    Explained in “A small training framework”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/training-framework.html
     """
     def __init__(self, params, lr):
         if torch.is_tensor(params):
@@ -486,6 +519,7 @@ class SGD:
                     param.grad.zero_()
 
 
+# book/en/training-framework.md, cell 15
 class LinearRegressionScratch(Module):
     """Linear regression from scratch: Xw + b with the squared loss.
 
@@ -493,6 +527,8 @@ class LinearRegressionScratch(Module):
     standard deviation of the weights at the start.
     X: (n, num_inputs). The parameters: w (num_inputs, 1), b (1,).
     Explained in “A small training framework”.
+    Explained in “A small training framework”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/training-framework.html
     """
     def __init__(self, num_inputs, lr, sigma=0.01):
         super().__init__()
@@ -513,12 +549,15 @@ class LinearRegressionScratch(Module):
         return SGD([self.w, self.b], self.lr)
 
 
+# book/en/training-framework.md, cell 21
 class LinearRegression(Module):
     """Linear regression with PyTorch's layer, loss and optimizer.
 
     lr: the learning rate. X: (n, d), where the first minibatch decides
     what d is. The loss is nn.MSELoss, without the factor 1/2.
     Explained in “A small training framework”.
+    Explained in “A small training framework”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/training-framework.html
     """
     def __init__(self, lr):
         super().__init__()

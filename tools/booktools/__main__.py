@@ -42,6 +42,12 @@ def check() -> int:
     return checks.report()
 
 
+def size() -> int:
+    from . import size
+
+    return size.report()
+
+
 def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="booktools", description=__doc__.split("`")[0].strip(" :"))
     commands = parser.add_subparsers(required=True)
@@ -50,6 +56,8 @@ def main(words: list[str] | None = None) -> int:
     command.set_defaults(run=lambda given: sync(given.execute_all))
     command = commands.add_parser("check", help="the fast checks")
     command.set_defaults(run=lambda given: check())
+    command = commands.add_parser("size", help="how many lines of code there are")
+    command.set_defaults(run=lambda given: size())
     command = commands.add_parser("settings", help="whether _toc.yml can be read, before a build fails at it")
     command.set_defaults(run=lambda given: 0 if project.pages() else 1)
     command = commands.add_parser("adopt", help="bring the edit of a notebook over to its .md")

@@ -17,11 +17,11 @@ class TermTable(SphinxDirective):
 
     has_content = True
 
-    def run(self):
+    def run(self) -> list[Any]:
         self.env.note_dependency(str(project.BOOK / "terms.csv"))
         edition = self.config.edition
         definitions = sources.definitions("\n".join(self.content))
-        terms = {}  # a word may stand for two English terms
+        terms: dict[str, list[dict[str, str]]] = {}  # a word may stand for two English terms
         for row in project.terms():
             terms.setdefault(row.get(edition) or row[project.source_edition()], []).append(row)
         order = sorted(terms, key=lambda term: sort_key(term, edition))
@@ -36,7 +36,7 @@ class TermTable(SphinxDirective):
             definition += [self.translations(row, edition) for row in terms[term]]
         return made
 
-    def translations(self, row, edition):
+    def translations(self, row: dict[str, str], edition: str) -> Any:
         paragraph = nodes.paragraph(classes=["term-languages"])
         for other, settings_ in project.editions().items():
             if other != edition and row.get(other):
@@ -56,7 +56,7 @@ class LibraryTable(SphinxDirective):
 
     optional_arguments = 1
 
-    def run(self):
+    def run(self) -> list[Any]:
         if self.arguments:
             names = library.public_names(library.folder() / f"{self.arguments[0]}.py")
             lines = [", ".join(f"`{name}`" for name in names)]
@@ -64,9 +64,9 @@ class LibraryTable(SphinxDirective):
             lines = []
             for page in project.sections():
                 self.env.note_dependency(str(project.source(self.config.edition, page)))
-                if names := library.described(sources.read(self.config.edition, page)):
+                if described := library.described(sources.read(self.config.edition, page)):
                     lines += [f"{{doc}}`{page}`", ""]
-                    for name, says in names.items():
+                    for name, says in described.items():
                         plain = re.sub(r"([\\`*_\[\]<$])", r"\\\1", says)
                         lines += [f"`{name}`", f": {plain}", ""]
         made = nodes.container(classes=["library"])
@@ -74,7 +74,7 @@ class LibraryTable(SphinxDirective):
         return [made]
 
 
-def sort_key(term, edition):
+def sort_key(term: str, edition: str) -> list[int]:
     """Chinese by pinyin, which is the order of GB 18030's common characters; Vietnamese and English by letter."""
     if edition == "zh":
         return list(term.lower().encode("gb18030"))

@@ -59,8 +59,7 @@ def read(edition: str, name: str, tree: Path) -> Page:
         kind = type(node).__name__
         if isinstance(node, nodes.Element) and set(MADE) & set(node.get("classes", [])) or kind == "glossary":
             return
-        for found in describe(node, kind, depth):
-            parts.append(Part(*found, line))
+        parts.extend(Part(*found, line) for found in describe(node, kind, depth) if found[0] != "label" or found[1])
         if isinstance(node, nodes.container) and node.get("nb_element") == "cell_code":
             for caption in node.findall(nodes.caption):
                 visit(caption, depth)
@@ -75,9 +74,6 @@ def read(edition: str, name: str, tree: Path) -> Page:
 def describe(node: Any, kind: str, depth: int) -> Iterator[tuple[str, str]]:
     """What a node is to the checks: its kind and value, and further ones that it brings."""
     match node:
-        case nodes.section():
-            if node["names"] and not isinstance(node.parent, nodes.document | nodes.section):
-                return
         case nodes.title() if isinstance(node.parent, nodes.section):
             yield "heading", f"level {depth}"
         case nodes.target():
@@ -119,7 +115,7 @@ def describe(node: Any, kind: str, depth: int) -> Iterator[tuple[str, str]]:
         yield "prose", prose(node)
 
 
-def prose(node: nodes.Element) -> str:
+def prose(node: Any) -> str:
     """The words of a paragraph; what stands on both sides of code or a formula is not neighbours."""
     if isinstance(node, nodes.Text):
         return node.astext()

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 from sphinx import locale
+from sphinx.application import Sphinx
 from sphinxcontrib.bibtex.plugin import register_plugin
 from sphinxcontrib.bibtex.style.referencing import PersonStyle
 from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferenceStyle
@@ -18,7 +19,7 @@ from . import project, sources
 Context = dict[str, Any]
 
 
-def setup(app):
+def setup(app: Sphinx) -> None:
     app.add_config_value("edition_name", "", "html")
     app.connect("config-inited", translate_interface, priority=900)
     app.connect("config-inited", cite_in_words, priority=900)
@@ -29,17 +30,17 @@ def setup(app):
     app.connect("html-page-context", add_buttons, priority=900)
 
 
-def words(edition):
+def words(edition: str) -> dict[str, str]:
     """What the theme and its extensions say in English though the edition has another language: English → edition."""
     return yaml.safe_load((project.BOOK / "templates/interface.yml").read_text("utf-8")).get(edition, {})
 
 
-def translate_interface(app, config):
+def translate_interface(app: Sphinx, config: Any) -> None:
     """Let the edition's words come before those of the message catalogues."""
     table = words(config.edition)
 
     class Words(gettext.NullTranslations):
-        def gettext(self, message):
+        def gettext(self, message: str) -> str:
             return table.get(message) or super().gettext(message)
 
     for catalog in ("sphinx", "booktheme", "exercise"):  # Sphinx, the theme, sphinx-exercise
@@ -49,15 +50,15 @@ def translate_interface(app, config):
     app.translator = locale.translators["general", "sphinx"]  # the templates' own
 
 
-def cite_in_words(app, config):
+def cite_in_words(app: Sphinx, config: Any) -> None:
     """Name the authors of a reference with the edition's “and” and “et al.”."""
     table = words(config.edition)
     persons = {field: table[english] for field, english in (("sep2", "and"), ("other", "et al.")) if english in table}
-    register_plugin("sphinxcontrib.bibtex.style.referencing", "edition",
-                    lambda: AuthorYearReferenceStyle(person=PersonStyle(**persons)), force=True)
+    style: Any = lambda: AuthorYearReferenceStyle(person=PersonStyle(**persons))  # type: ignore[arg-type]  # noqa: E731
+    register_plugin("sphinxcontrib.bibtex.style.referencing", "edition", style, force=True)
 
 
-def write_interface_script(app):
+def write_interface_script(app: Sphinx) -> None:
     """The same words for the scripts of the page: the search results and the copy button."""
     if app.builder.format != "html":
         return
@@ -71,12 +72,12 @@ def write_interface_script(app):
 # ---- what each page gets
 
 
-def folder(edition):
+def folder(edition: str) -> str:
     """Where an edition stands in the site: the source edition at its root."""
     return "" if edition == project.source_edition() else f"{edition}/"
 
 
-def add_edition_links(app, page, template, context, doctree):
+def add_edition_links(app: Sphinx, page: str, template: str, context: Context, doctree: Any) -> None:
     """The same page in every edition, for the template: name, language, address from here and in the web."""
     up = "../" * (page.count("/") + bool(folder(app.config.edition)))
     context["edition_links"] = [
@@ -91,7 +92,7 @@ def add_edition_links(app, page, template, context, doctree):
     ]
 
 
-def add_buttons(app, page, template, context, doctree):
+def add_buttons(app: Sphinx, page: str, template: str, context: Context, doctree: Any) -> None:
     """The buttons above a page: Colab, the reader's notebook and a print, the repository and the page's source."""
     _ = locale.get_translation("booktheme")
     edition = app.config.edition
@@ -99,7 +100,7 @@ def add_buttons(app, page, template, context, doctree):
     github = project.repository()
     buttons = []
 
-    def link(url, text, tooltip, icon, label):
+    def link(url: str, text: str, tooltip: str, icon: str, label: str) -> Any:
         return {"type": "link", "url": url, "text": text, "tooltip": tooltip, "icon": icon, "label": label}
 
     downloads = [link(f"notebooks/{name}.ipynb", ".ipynb", _("Download notebook file"), "fas fa-code",
@@ -122,9 +123,9 @@ def add_buttons(app, page, template, context, doctree):
     context["header_buttons"] = buttons
 
 
-def add_definitions(app, page, template, context, doctree):
+def add_definitions(app: Sphinx, page: str, template: str, context: Context, doctree: Any) -> None:
     """A link to the glossary carries the term's definition, which the style sheet shows when one points at it."""
-    places = app.env.get_domain("std").objects
+    places = dict(app.env.get_domain("std").objects)  # type: ignore[attr-defined]
     if "body" not in context or page == "glossary" or not (source := project.source(app.config.edition, "glossary")).exists():
         return
     says = {
@@ -133,22 +134,22 @@ def add_definitions(app, page, template, context, doctree):
         if ("term", term) in places
     }
 
-    def link(match):
+    def link(match: re.Match[str]) -> str:
         definition = says.get(match[2])
         return f'{match[1]} data-definition="{html.escape(definition)}"' if definition else match[1]
 
     context["body"] = re.sub(r'(<a class="reference internal" href="glossary\.html#([^"]*)")', link, context["body"])
 
 
-def inline_diagrams(app, page, template, context, doctree):
+def inline_diagrams(app: Sphinx, page: str, template: str, context: Context, doctree: Any) -> None:
     """The drawings of book/figures become part of the page, so that their lines have the colour of its text."""
 
-    def drawing(match):
+    def drawing(match: re.Match[str]) -> str:
         path = project.BOOK / "figures" / f"{match[1]}.svg"
         if not path.exists():
             return match[0]
-        says = re.search(r'alt="([^"]*)"', match[0])
-        return path.read_text("utf-8").replace("<svg ", f'<svg class="diagram" role="img" aria-label="{says[1]}" ', 1)
+        says = match[0].partition('alt="')[2].partition('"')[0]
+        return path.read_text("utf-8").replace("<svg ", f'<svg class="diagram" role="img" aria-label="{says}" ', 1)
 
     if "body" in context:
         context["body"] = re.sub(r'<img [^>]*src="[^"]*_images/([\w-]+)\.svg"[^>]*>', drawing, context["body"])

@@ -1,18 +1,17 @@
 """The library `src/softmax_lib`, made from the `#@save` cells of the English sections."""
 
 import ast
-import builtins
 import copy
 import re
-import symtable
-import tomllib
 from pathlib import Path
 
-from . import project
-from .project import Problem
-from .sources import MARK, Source, is_docstring, python, read
+import tomllib
 
-DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
+from . import project
+from .project import Problem, show
+from .sources import DOCUMENTED, MARK, Source, is_docstring, python, read
+
+DEFINITIONS = (*DOCUMENTED, ast.Assign, ast.AnnAssign)
 GENERATED = "# Made by `make sync` from {}; do not edit it here."
 
 
@@ -24,15 +23,7 @@ def module_name(page: str) -> str:
     return page.replace("-", "_")
 
 
-def tree(path: Path) -> ast.Module:
-    """A module's tree; a syntax error is reported with its place."""
-    try:
-        return ast.parse(project.read(path))
-    except SyntaxError as error:
-        raise Problem(f"{project.show(path)}:{error.lineno}: {error.msg} → correct the code") from None
-
-
-# ---- one module per section -----------------------------------------------------------------
+# ---- one module per section
 
 
 def parse(source: Source, index: int) -> ast.Module:
@@ -40,38 +31,22 @@ def parse(source: Source, index: int) -> ast.Module:
     try:
         return ast.parse(python(source.code[index].source))
     except SyntaxError as error:
-        place = source.place(index, error.lineno)
-        raise Problem(f"{place}: cell {index + 1}: {error.msg} → correct the code") from None
+        raise Problem(f"{source.place(index, error.lineno)}: {error.msg} → correct the code") from None
 
 
 def bound_names(statement: ast.stmt) -> list[str]:
     """The names that a top-level definition or assignment gives to the library."""
-    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+    if isinstance(statement, DOCUMENTED):
         methods = any("add_to_class" in ast.unparse(decorator) for decorator in statement.decorator_list)
         return [] if methods else [statement.name]
     targets = getattr(statement, "targets", None) or [getattr(statement, "target", None)]
     return [node.id for target in targets if target for node in ast.walk(target) if isinstance(node, ast.Name)]
 
 
-def free_names(code: str) -> set[str]:
-    """The names that a module uses and does not define itself."""
-
-    def used(table):
-        for symbol in table.get_symbols():
-            if symbol.is_referenced() and (table.get_type() == "module" or symbol.is_global()):
-                yield symbol.get_name()
-        for child in table.get_children():
-            yield from used(child)
-
-    module = symtable.symtable(code, "module", "exec")
-    own = {symbol.get_name() for symbol in module.get_symbols() if symbol.is_assigned() or symbol.is_namespace()}
-    return set(used(module)) - own - set(dir(builtins)) - {"__name__", "__file__"}
-
-
 def section_imports(source: Source) -> dict[str, ast.stmt]:
     """The names imported at the top level of the section's cells, each with an import of just that name."""
-    imports = {}
-    for index, cell in enumerate(source.code):
+    imports: dict[str, ast.stmt] = {}
+    for cell in source.code:
         if "import" not in cell.source:
             continue
         try:
@@ -79,12 +54,11 @@ def section_imports(source: Source) -> dict[str, ast.stmt]:
         except SyntaxError:
             continue  # not a saved cell: its own execution will complain
         for node in tree.body:
-            if isinstance(node, (ast.Import, ast.ImportFrom)):
+            if isinstance(node, ast.Import | ast.ImportFrom):
                 for alias in node.names:
-                    name = alias.asname or alias.name.partition(".")[0]
                     single = copy.copy(node)
                     single.names = [alias]
-                    imports.setdefault(name, single)
+                    imports.setdefault(alias.asname or alias.name.partition(".")[0], single)
     return imports
 
 
@@ -104,80 +78,80 @@ def saved(source: Source) -> list[int]:
 
 def described(source: Source) -> dict[str, str]:
     """The names that a section saves, each with its docstring's first line in the section's language."""
-    definitions = [node for index in saved(source) for node in parse(source, index).body if hasattr(node, "name")]
-    return {node.name: (ast.get_docstring(node) or "").partition("\n")[0] for node in definitions}
+    tops = [node for index in saved(source) for node in parse(source, index).body if isinstance(node, DOCUMENTED)]
+    return {node.name: (ast.get_docstring(node) or "").partition("\n")[0] for node in tops if bound_names(node)}
+
+
+def title(source: Source) -> str:
+    match = re.search(r"^# (.*)", source.cells[0].source, re.MULTILINE)
+    return match[1] if match else source.page
+
+
+def explained(lines: list[str], node: ast.stmt, where: str) -> None:
+    """Say at the end of a definition's docstring where the book explains it."""
+    if isinstance(node, DOCUMENTED) and bound_names(node) and is_docstring(node.body[0]):
+        last, quotes = node.body[0].end_lineno or 1, '"""'
+        if (text := lines[last - 1]).rstrip().endswith(quotes):
+            indent = " " * node.body[0].col_offset
+            lines[last - 1] = f"{text.rstrip()[:-3].rstrip()}\n\n{indent}{where}\n{indent}{quotes}".lstrip("\n")
 
 
 def module(source: Source) -> tuple[str, dict[str, str]] | None:
     """The module of a section, and where the source defines each of its public names."""
-    bodies, names = [], {}
+    bodies: list[str] = []
+    names: dict[str, str] = {}
+    used: set[str] = set()
+    where = f"Explained in “{title(source)}”:\n    {project.setting('html', 'baseurl')}{source.page}.html"
     for index in saved(source):
-        lines = source.code[index].source.split("\n")
-        for node in parse(source, index).body:
-            if isinstance(node, (ast.Import, ast.ImportFrom)):
-                lines[node.lineno - 1 : node.end_lineno] = [None] * (node.end_lineno - node.lineno + 1)
+        lines: list[str] = source.code[index].source.split("\n")
+        tree = parse(source, index)
+        for node in reversed(tree.body):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                del lines[node.lineno - 1 : node.end_lineno]
                 continue
-            place = source.place(index, node.lineno)
             if not isinstance(node, DEFINITIONS) and not is_docstring(node):
+                place = source.place(index, node.lineno)
                 raise Problem(f"{place}: a saved cell holds definitions only → move this line to another cell")
-            for name in bound_names(node):
-                if name in names:
-                    raise Problem(f"{place}: `{name}` is saved here and in {names[name]} → keep one")
-                names[name] = place
-        bodies.append("\n".join(line for line in lines[1:] if line is not None).strip("\n"))
+            explained(lines, node, where)
+        for name in [name for node in tree.body for name in bound_names(node)]:
+            if name in names:
+                raise Problem(f"{source.place(index)}: `{name}` is saved here and in {names[name]} → keep one")
+            names[name] = source.place(index)
+        used |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        mark = f"# {show(source.path)}, cell {index + 1}"
+        bodies.append(mark + "\n" + "\n".join(lines[1:]).strip("\n"))
     if not bodies:
         return None
-    body = "\n\n\n".join(bodies)
-    imports, missing = section_imports(source), free_names(body)
-    needed = [node for name, node in imports.items() if name in missing]
-    if unknown := sorted(missing - set(imports)):
-        raise Problem(
-            f"{project.show(source.path)}: its saved cells use `{'`, `'.join(unknown)}`, which no saved cell"
-            " of the section defines or imports → save that cell too, or write sl.NAME"
-        )
-    title = re.search(r"^# (.*)|\Z", source.cells[0].source, re.MULTILINE)[1] or source.page
-    header = f'"""What the section “{title}” saves."""\n{GENERATED.format(project.show(source.path))}\n'
-    parts = [header, *([written_imports(needed) + "\n"] if needed else []), "\n" + body + "\n"]
-    return "\n".join(parts), {name: place for name, place in names.items() if not name.startswith("_")}
+    needed = [node for name, node in section_imports(source).items() if name in used - set(names)]
+    public = {name: place for name, place in names.items() if not name.startswith("_")}
+    parts = [
+        f'"""What the section “{title(source)}” saves."""\n{GENERATED.format(show(source.path))}',
+        written_imports(needed),
+        f"__all__ = {list(public)!r}".replace("'", '"') + "\n",
+        "\n\n\n".join(bodies) + "\n",
+    ]
+    return "\n\n".join(filter(None, parts)), public
 
 
-# ---- the package ----------------------------------------------------------------------------
+# ---- the package
 
 INIT = '''\
 """The library of the book “Softmax, Step by Step”: each function is explained in the section that saves it.
 
-Nothing is loaded before it is used: a name's module is imported when the name is first asked for.
+Nothing is loaded before it is used: `__init__.pyi` says which module holds a name.
 """
 {generated}
 
-from importlib import import_module
+import lazy_loader
 
-__version__ = {version!r}
-
-_MODULES = {{
-{table}
-}}
-
-__all__ = list(_MODULES)
-
-
-def __getattr__(name):
-    if name not in _MODULES:
-        raise AttributeError(f"module {{__name__!r}} has no attribute {{name!r}}")
-    module = import_module(_MODULES[name], __name__)
-    value = module if name == "plt" else getattr(module, name)
-    globals()[name] = value
-    return value
-
-
-def __dir__():
-    return sorted({{*globals(), *_MODULES}})
+__version__ = "{version}"
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 '''
 
 
 def public_names(path: Path) -> list[str]:
     """The `__all__` of a hand-written module, read without importing it."""
-    for node in tree(path).body:
+    for node in ast.parse(project.read(path)).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
             return list(ast.literal_eval(node.value))
     return []
@@ -185,28 +159,31 @@ def public_names(path: Path) -> list[str]:
 
 def files() -> dict[Path, str]:
     """Every generated file of the library with the text it should have."""
-    made, homes, places = {}, {"plt": "matplotlib.pyplot"}, {"plt": "the library itself"}
+    made: dict[Path, str] = {}
+    homes: dict[str, str] = {}  # name: where it is saved
+    stub: list[str] = []
 
-    def offer(name: str, home: str, place: str) -> None:
-        if name in homes:
-            raise Problem(f"{place}: `{name}` is saved here and in {places[name]} → keep one")
-        homes[name], places[name] = home, place
+    def offer(module: str, names: dict[str, str]) -> None:
+        for name, place in names.items():
+            if name in homes:
+                raise Problem(f"{place}: `{name}` is saved here and in {homes[name]} → keep one")
+            homes[name] = place
+        if names:
+            stub.append(f"from .{module} import " + ", ".join(f"{name} as {name}" for name in names))
 
     for page in project.sections():
         source = read(project.source_edition(), page)
         if result := module(source):
             made[folder() / f"{module_name(page)}.py"], names = result
-            for name, place in names.items():
-                offer(name, f".{module_name(page)}", place)
+            offer(module_name(page), names)
     for path in sorted(folder().glob("_*.py")):
         if path.name != "__init__.py":
-            for name in public_names(path):
-                offer(name, f".{path.stem}", project.show(path))
+            offer(path.stem, dict.fromkeys(public_names(path), show(path)))
     pyproject = project.ROOT / "pyproject.toml"
     version = tomllib.loads(project.read(pyproject))["project"]["version"] if pyproject.exists() else "0"
-    table = "\n".join(f'    "{name}": "{home}",' for name, home in homes.items())
     generated = GENERATED.format(f"the sections in book/{project.source_edition()}")
-    made[folder() / "__init__.py"] = INIT.format(generated=generated, version=version, table=table)
+    made[folder() / "__init__.py"] = INIT.format(generated=generated, version=version)
+    made[folder() / "__init__.pyi"] = "\n".join([generated, "", *stub, ""])
     return made
 
 

@@ -10,11 +10,13 @@ import re
 from html import escape
 from mimetypes import guess_type
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin
 
 import nbformat
 from docutils import nodes
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from sphinx.application import Sphinx
 from sphinx.locale import admonitionlabels
 from sphinx.util import logging
 from sphinx_exercise.nodes import exercise_enumerable_node, exercise_node, solution_node
@@ -22,7 +24,7 @@ from sphinx_exercise.nodes import exercise_enumerable_node, exercise_node, solut
 NOTE = "This is a page of *Softmax, Step by Step*: <{url}>"
 
 
-def setup(app):
+def setup(app: Sphinx) -> dict[str, bool]:
     app.add_config_value("reader_note", NOTE, "html")  # the line below the title; `{url}` is the page's address
     app.add_config_value("readers_made_by", hashlib.sha1(Path(__file__).read_bytes()).hexdigest(), "html")
     app.connect("env-get-outdated", missing)
@@ -34,27 +36,27 @@ def setup(app):
 # ---- when a notebook is written
 
 
-def files(app, page):
+def files(app: Sphinx, page: str) -> tuple[Path, Path]:
     """The notebook as myst-nb read it for this build, and the reader's notebook made from it."""
     return Path(app.outdir).parent / "jupyter_execute" / f"{page}.ipynb", Path(app.outdir) / "notebooks" / f"{page}.ipynb"
 
 
-def is_section(app, page):
+def is_section(app: Sphinx, page: str) -> bool:
     return app.builder.name == "html" and "kernelspec" in app.env.metadata[page]
 
 
-def missing(app, env, added, changed, removed):
+def missing(app: Sphinx, env: Any, added: set[str], changed: set[str], removed: set[str]) -> list[str]:
     """Sections whose notebook somebody removed are made again, as changed ones are."""
     return [page for page in env.found_docs if is_section(app, page) and not all(map(Path.exists, files(app, page)))]
 
 
-def write(app, doctree, page):
+def write(app: Sphinx, doctree: Any, page: str) -> None:
     if not is_section(app, page):
         return
     executed, reader = files(app, page)
     text = Text(app, page)
     cells = merge(text.blocks(doctree, 0), nbformat.read(executed, as_version=4).cells, app.config.reader_note.format(url=text.url))
-    twins = {}
+    twins: dict[str, int] = {}
     for cell in cells:
         name = hashlib.sha1(f"{cell.cell_type} {cell.source}".encode()).hexdigest()[:12]
         twins[name] = twins.get(name, 0) + 1
@@ -68,7 +70,7 @@ def write(app, doctree, page):
     reader.write_text(nbformat.writes(notebook) + "\n", "utf-8")
 
 
-def remove_stale(app, error):
+def remove_stale(app: Sphinx, error: Exception | None) -> None:
     """A page that left the book leaves no notebook behind."""
     if error is None and app.builder.name == "html":
         for path in (Path(app.outdir) / "notebooks").glob("*.ipynb"):
@@ -83,24 +85,25 @@ class Heading(str):
     """A block that begins a cell of its own."""
 
 
-def merge(parts, executed, note):
+def merge(parts: list[Any], executed: list[Any], note: str) -> list[Any]:
     """The notebook's cells from Markdown blocks and indices of code cells, and the hidden cells that must stay."""
     shown = [part for part in parts if isinstance(part, int)]
     code = [i for i, cell in enumerate(executed) if cell.cell_type == "code"]
     hidden = [i for i in code if i not in shown and "only-checks" not in executed[i].metadata.get("tags", [])]
-    cells, text = [], []
+    cells: list[Any] = []
+    text: list[str] = []
 
-    def end_text():
+    def end_text() -> None:
         if text:
             cells.append(new_markdown_cell("\n\n".join(text)))
             text.clear()
 
-    def add_hidden(before):
+    def add_hidden(before: int) -> None:
         end_text()
         while hidden and hidden[0] < before:
             add(hidden.pop(0))
 
-    def add(i):
+    def add(i: int) -> None:
         cell = executed[i]
         cells.append(new_code_cell(cell.source, outputs=cell.outputs, execution_count=cell.execution_count))
 
@@ -125,31 +128,31 @@ def merge(parts, executed, note):
 class Text:
     """Writes one page's document as blocks of plain Markdown."""
 
-    def __init__(self, app, page):
+    def __init__(self, app: Sphinx, page: str) -> None:
         self.app, self.page = app, page
         self.url = urljoin(app.config.html_baseurl, app.builder.get_target_uri(page))
 
-    def number(self, kind, node):
+    def number(self, kind: str, node: Any) -> str:
         """The number Sphinx gave a figure, table, equation or exercise, or nothing."""
         numbers = self.app.env.toc_fignumbers.get(self.page, {}).get(kind, {})
         return ".".join(str(n) for key in node["ids"][:1] for n in numbers.get(key, ()))
 
-    def label(self, kind, node):
+    def label(self, kind: str, node: Any) -> str:
         """Its number with the edition's word for it: Fig. 6.1, Hình 6.1, 图 6.1."""
         number = self.number(kind, node)
         return self.app.config.numfig_format[kind].replace("%s", number) if number else ""
 
-    def unknown(self, node):
+    def unknown(self, node: Any) -> str:
         logging.getLogger(__name__).warning(
             "a reader's notebook cannot show %s; teach booktools/readers.py to", type(node).__name__, location=node)
         return ""
 
     # -- inside a paragraph
 
-    def line(self, parent, table=False):
+    def line(self, parent: Any, table: bool = False) -> str:
         return "".join(self.inline(node, table) for node in parent.children)
 
-    def inline(self, node, table):
+    def inline(self, node: Any, table: bool) -> str:
         match node:
             case nodes.Text():
                 return escape_text(node.astext(), table)
@@ -178,7 +181,7 @@ class Text:
                 return self.line(node, table)
         return self.unknown(node)
 
-    def link(self, node, text):
+    def link(self, node: Any, text: str) -> str:
         """To the website, whether this page or another; to anywhere else as it is."""
         if node.get("refuri") == node.astext():
             return f"<{node['refuri']}>"
@@ -186,7 +189,7 @@ class Text:
         space = " " * text.startswith(" ")  # sphinx-exercise puts it inside
         return f"{space}[{text.strip()}]({place.replace(' ', '%20').replace('(', '%28').replace(')', '%29')})"
 
-    def image(self, node):
+    def image(self, node: Any) -> str:
         """In the notebook itself: Colab shows no attachments, and a website may be out of reach."""
         uri, alt = node["uri"], escape_text(" ".join(node.get("alt", "").split()), False)
         if "://" not in uri:
@@ -197,17 +200,17 @@ class Text:
 
     # -- paragraphs and larger
 
-    def blocks(self, parent, level):
+    def blocks(self, parent: Any, level: int) -> list[Any]:
         return [part for node in parent.children for part in self.block(node, level) if part != ""]
 
-    def inner(self, parent, level=0):
+    def inner(self, parent: Any, level: int = 0) -> str:
         """What stands inside a list, a quotation or a fold: one piece of text, for cells cannot stand there."""
         parts = self.blocks(parent, level)
         if any(isinstance(part, int) for part in parts):
             self.unknown(parent)
         return "\n\n".join(part for part in parts if isinstance(part, str))
 
-    def block(self, node, level):
+    def block(self, node: Any, level: int) -> list[Any]:
         match node:
             case nodes.section():
                 return self.blocks(node, level + any(isinstance(child, nodes.title) for child in node[:1]))
@@ -247,12 +250,7 @@ class Text:
             case solution_node():
                 return self.solution(node, level + 1)
             case nodes.Admonition():
-                has_title = isinstance(node[0], nodes.title)
-                title = self.line(node[0]) if has_title else escape_text(str(admonitionlabels[node.tagname]), False)
-                rest = after_title(node) if has_title else node
-                if "dropdown" in node["classes"]:
-                    return [fold(plain(node[0]) if has_title else title, self.inner(rest))]
-                return [indent(f"{marked('**', 'strong', title)}\n\n{self.inner(rest)}", "> ", "> ")]
+                return [self.admonition(node)]
             case nodes.container() if node.get("nb_element") == "cell_code":
                 return [node["cell_index"], *(c for f in node.findall(nodes.caption) for c in self.block(f, level))]
             case nodes.figure() | nodes.legend() | nodes.container():
@@ -261,14 +259,22 @@ class Text:
                 return []
         return [self.unknown(node)]
 
-    def solution(self, node, level):
+    def admonition(self, node: Any) -> str:
+        has_title = isinstance(node[0], nodes.title)
+        title = self.line(node[0]) if has_title else escape_text(str(admonitionlabels[node.tagname]), False)
+        rest = after_title(node) if has_title else node
+        if "dropdown" in node["classes"]:
+            return fold(plain(node[0]) if has_title else title, self.inner(rest))
+        return indent(f"{marked('**', 'strong', title)}\n\n{self.inner(rest)}", "> ", "> ")
+
+    def solution(self, node: Any, level: int) -> list[Any]:
         """Folded, where it is text alone; a fold cannot reach over cells, so there a heading begins it."""
         parts = self.blocks(after_title(node), level)
         if any(isinstance(part, int) for part in parts):
             return [Heading(f"{'#' * (level + 1)} {plain(node[0])}"), *parts]
         return [fold(plain(node[0]), "\n\n".join(parts))]
 
-    def table(self, node):
+    def table(self, node: Any) -> list[Any]:
         rows = [[entry for entry in row] for row in node.findall(nodes.row)]
         lines = ["| " + " | ".join("<br>".join(self.line(p, True) for p in entry) for entry in row) + " |" for row in rows]
         sides = {"text-left": ":--", "text-right": "--:", "text-center": ":-:"}
@@ -277,7 +283,7 @@ class Text:
         return [*title, "\n".join(lines)]
 
 
-def after_title(node):
+def after_title(node: Any) -> Any:
     """A node's children without the first, its title or label."""
     rest = nodes.container()
     rest.children = node.children[1:]
@@ -287,66 +293,66 @@ def after_title(node):
 # ---- Markdown's own rules
 
 
-def escape_text(text, table):
+def escape_text(text: str, table: bool) -> str:
     """Text as it is, whatever of it Markdown or MathJax would take for markup."""
     text = re.sub(r"&(?=#?\w+;)", "&amp;", text).replace("<", "&lt;")
     text = re.sub(r"[\\`*~]|(?<!\w)_|_(?!\w)|!$|](?=[(:])" + (r"|\|" if table else ""), r"\\\g<0>", text)
     return text.replace("$", r"<span>\$</span>")  # alone in an element: no viewer pairs it with another
 
 
-def bars(tex):
+def bars(tex: str) -> str:
     """Mathematics without the sign that ends a table's cell."""
     return tex.replace(r"\|", r"\Vert ").replace("|", r"\vert ")
 
 
-def code_span(text, table):
+def code_span(text: str, table: bool) -> str:
     text = " ".join(text.split("\n"))
     ticks = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
     pad = " " if "`" in text else ""
     return f"{ticks}{pad}{text.replace('|', chr(92) + '|') if table else text}{pad}{ticks}"
 
 
-def beside(node):
+def beside(node: Any) -> tuple[str, str]:
     """The characters before and after a piece of text."""
     place, around = node.parent.index(node), node.parent.children
     return ("".join(n.astext() for n in around[:place])[-1:], "".join(n.astext() for n in around[place + 1:])[:1])
 
 
-def marked(mark, tag, text, before="", after=""):
+def marked(mark: str, tag: str, text: str, before: str = "", after: str = "") -> str:
     """Emphasis, by a tag where CommonMark would not take the marks: with a bracket inside and a Chinese character outside."""
     if (text[:1].isalnum() or not before.strip()) and (text[-1:].isalnum() or not after.strip()):
         return f"{mark}{text}{mark}"
     return f"<{tag}>{text}</{tag}>"
 
 
-def display(tex, number):
+def display(tex: str, number: str) -> str:
     tex = "\n".join(line for line in re.sub(r"(?<!\\)%.*", "", tex).split("\n") if line.strip()).strip()
     if r"\\" in tex and r"\begin{" not in tex:
         tex = f"\\begin{{split}}\n{tex}\n\\end{{split}}"  # as Sphinx does
     return f"$$\n{tex}{f' {chr(92)}tag{{{number}}}' if number else ''}\n$$"
 
 
-def fence(text, language):
+def fence(text: str, language: str) -> str:
     ticks = "`" * max(3, max(map(len, re.findall("`+", text)), default=0) + 1)
     return f"{ticks}{'python' if language == 'ipython3' else language}\n{text.rstrip()}\n{ticks}"
 
 
-def indent(text, first, rest):
+def indent(text: str, first: str, rest: str) -> str:
     """Text inside a list or a quotation. Its equations go on one line: viewers look for them before they see marks."""
     text = re.sub(r"^( *)\$\$\n(.*?)\n *\$\$$", lambda m: f"{m[1]}$${' '.join(m[2].split())}$$", text, flags=re.M | re.S)
     return first + "\n".join(f"{rest}{line}".rstrip() for line in text.split("\n"))[len(rest):]
 
 
-def tight(items):
+def tight(items: list[str]) -> str:
     """A list; its items stand apart where one of them has more than one block."""
     return ("\n\n" if any("\n\n" in item for item in items) else "\n").join(items)
 
 
-def fold(title, text):
+def fold(title: str, text: str) -> str:
     return f"<details>\n<summary>{title}</summary>\n\n{text}\n\n</details>"
 
 
-def plain(title):
+def plain(title: Any) -> str:
     """A title as HTML: no Markdown is read inside a summary."""
     texts = title.findall(nodes.Text)
     return "".join(f"${escape(t)}$" if isinstance(t.parent, nodes.math) else escape(t, quote=False) for t in texts)

@@ -25,10 +25,10 @@ var Stemmer = function () {
 };
 """
 
-    def split(self, text):
+    def split(self, text: str) -> list[str]:
         return re.findall(r"\w+", unicodedata.normalize("NFC", text))
 
-    def stem(self, word):
+    def stem(self, word: str) -> str:
         letters = unicodedata.normalize("NFD", word.lower().replace("đ", "d"))
         return "".join(c for c in letters if not unicodedata.category(c).startswith("M")).ljust(3, "_")
 
@@ -45,7 +45,7 @@ var splitQuery = (query) =>
       : Array.from({length: run.length - 1}, (_, i) => run.slice(i, i + 2)));
 """
 
-    def split(self, text):
+    def split(self, text: str) -> list[str]:
         words = []
         for run in re.findall(r"[\u3400-\u9fff]+|[a-zA-Z0-9]\w*", text, re.ASCII):
             chinese = run >= "\u3400"
