@@ -49,8 +49,8 @@ def run_page(page):
     import matplotlib
     from IPython.core.interactiveshell import InteractiveShell
 
-    sys.path.insert(0, str(ROOT / "book"))
-    from booktools import sections
+    sys.path.insert(0, str(ROOT / "tools"))
+    from booktools import sources
 
     matplotlib.use("agg")
     prepare()
@@ -62,9 +62,9 @@ def run_page(page):
     shell = InteractiveShell.instance()
     shell.user_ns["_measure"] = measure
     shell.ast_transformers.append(Measured())
-    for cell in sections.read("en", page).code:
+    for cell in sources.read("en", page).code:
         result = shell.run_cell(cell.source, silent=True)
-        if not result.success and "raises-exception" not in sections.tags(cell):
+        if not result.success and "raises-exception" not in sources.tags(cell):
             sys.exit(f"{result.error_in_exec!r} in\n{cell.source}")
     print("\n" + json.dumps(seen))
 

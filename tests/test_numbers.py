@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import softmax_lib as sl
-from booktools import sections
+from booktools import sources
 
 matplotlib.use("agg")
 
@@ -35,8 +35,8 @@ SCRATCH, CONCISE = "softmax-regression-scratch", "softmax-regression-concise"
 def book(page):
     """The functions that the cells of an English page define, executed from its source."""
     names = {"contextlib": contextlib, "torch": torch, "nn": nn, "F": F, "sl": sl}
-    for cell in sections.read("en", page).code:
-        tree = ast.parse(sections.python(cell.source))
+    for cell in sources.read("en", page).code:
+        tree = ast.parse(sources.python(cell.source))
         tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
         assert not {node.name for node in tree.body} & set(names), f"{page} defines a function twice"
         exec(compile(tree, page, "exec"), names)
@@ -308,7 +308,7 @@ def test_the_trainers_loop_is_the_plain_loop(fashion, name):
 
 def stopping_trainer(*arguments):
     """The class of the exercise on early stopping, from its cell."""
-    cell, = (cell.source for cell in sections.read("en", "training-framework").code if "class Stopping" in cell.source)
+    cell, = (cell.source for cell in sources.read("en", "training-framework").code if "class Stopping" in cell.source)
     exec(cell, names := {"Trainer": sl.Trainer, "math": math, "copy": copy})
     return names["StoppingTrainer"](*arguments)
 

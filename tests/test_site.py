@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlparse
 
 import pytest
 import yaml
-from booktools import project, search
+from booktools import __main__, project, search
 from bs4 import BeautifulSoup
 
 WORDS = {  # title, a sentence to search for, a term
@@ -43,7 +43,7 @@ with open("../../ran.txt", "a") as file:
 ```
 
 ```{{figure}} ../figures/drawing.svg
-:alt: a < b
+:alt: a < b {edition}
 
 {sentence}
 ```
@@ -89,8 +89,8 @@ pytestmark = pytest.mark.xdist_group("site")  # one worker, or each would build 
 def book(tmp_path_factory):
     """The tiny book's folder, built; `log` holds what the build said."""
     root = tmp_path_factory.mktemp("book")
-    for name in ("booktools", "templates", "static"):
-        shutil.copytree(project.BOOK / name, root / "book" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("tools", "book/templates", "book/static"):
+        shutil.copytree(project.ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(project.BOOK / "terms.csv", root / "book")
     (root / "book/references.bib").write_text("@misc{gauss1809, author={Gauss, C. F.}, title={Theoria}, year={1809}}")
     (root / "_toc.yml").write_text(TOC)
@@ -105,14 +105,18 @@ def book(tmp_path_factory):
         folder = root / "book" / edition
         folder.mkdir()
         for name in ("one", "two"):
-            text = SECTION.format(name=name, title=title, sentence=sentence, term=term)
+            text = SECTION.format(name=name, edition=edition, title=title, sentence=sentence, term=term)
             (folder / f"{name}.md").write_text(text, "utf-8")
         (folder / "index.md").write_text(f"# {title}\n\n```{{bibliography}}\n```\n", "utf-8")
         entry = f"{term}\n: {title}: “a & b”."
         (folder / "glossary.md").write_text(f"# {title}\n\n```{{term-table}}\n{entry}\n```\n", "utf-8")
+    real = project.ROOT
+    project.use(root)
+    assert __main__.main(["sync"]) == 0
+    project.use(real)
+    (root / "ran.txt").write_text("")
     code, log = build(root)
     assert code == 0, log
-    (root / "ran.txt").rename(root / "first.txt")
     return root
 
 
@@ -123,14 +127,6 @@ def build(root, strict=True, patch=""):
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, encoding="utf-8")
     return done.returncode, done.stdout + done.stderr
-
-
-def ran(root):
-    """The sections whose cells ran since the last time one asked."""
-    path = root / "ran.txt"
-    lines = path.read_text().split() if path.exists() else []
-    path.write_text("")
-    return sorted(lines)
 
 
 def site(root, edition):
@@ -145,13 +141,9 @@ def every_page(root):
     return [(edition, path) for edition in EDITIONS for path in sorted(site(root, edition).glob("*.html"))]
 
 
-def test_each_cell_ran_once_and_then_never_again(book):
-    first = (book / "first.txt").read_text().split()
-    assert sorted(first) == sorted(f"{edition}/{name}" for edition in EDITIONS for name in ("one", "two"))
-    ran(book)
-    code, log = build(book)
-    assert code == 0, log
-    assert ran(book) == []
+def test_a_build_runs_no_cell(book):
+    assert (book / "ran.txt").read_text() == ""
+    assert "solved" in page(book, "fr", "two").text  # what sync stored
 
 
 @pytest.mark.parametrize(
@@ -297,40 +289,50 @@ def test_a_term_carries_its_definition(book, edition):
 @pytest.mark.parametrize("edition", EDITIONS)
 def test_drawings_are_part_of_the_page(book, edition):
     drawing = page(book, edition, "one").select_one("figure svg.diagram")
-    assert (drawing["role"], drawing["aria-label"], drawing["stroke"]) == ("img", "a < b", "currentColor")
+    assert (drawing["role"], drawing["aria-label"], drawing["stroke"]) == ("img", f"a < b {edition}", "currentColor")
     assert not page(book, edition, "one").select("img[src*=drawing]")
 
 
 # ---- bad days; these change the book and build it again, each leaves it as it was
 
 
-def test_changing_one_cell_runs_that_page_alone(book):
-    path = book / "book/vi/two.md"
+def changed(path, old, new):
+    """Put a change into a file of the book; gives back what undoes it."""
     text = path.read_text("utf-8")
-    ran(book)
-    path.write_text(text.replace('print("solved")', 'print("solved again")'), "utf-8")
-    code, log = build(book)
-    assert code == 0, log
-    assert ran(book) == ["vi/two"]
-    assert "solved again" in page(book, "vi", "two").text
-    path.write_text(text, "utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), "utf-8")
+    return lambda: path.write_text(text, "utf-8")
 
 
-def test_failing_cell_and_broken_reference_fail_the_build(book):
-    cell, reference = book / "book/zh/two.md", book / "book/vi/one.md"
-    cell_text, reference_text = cell.read_text("utf-8"), reference.read_text("utf-8")
-    cell.write_text(cell_text.replace('print("solved")', "1 / nothing"), "utf-8")
-    reference.write_text(reference_text + "\n{ref}`nowhere`\n", "utf-8")
+def test_code_that_was_not_run_and_references_to_nothing_fail_the_build(book):
+    nothing = "{ref}`x1` {numref}`x2` {eq}`x3` {doc}`x4` {term}`x5` {cite}`x6` [a](two.md#x7) ![a](x8.png)\n\n(one)=\n## Twice"
+    undo = [
+        changed(book / "book/zh/two.md", 'print("solved")', "1 / nothing"),
+        changed(book / "book/vi/one.md", WORDS["vi"][1] + " {term}", nothing + "\n{term}"),
+    ]
     code, log = build(book)
-    line = cell_text[: cell_text.index('print("solved")')].count("\n") + 1
-    assert code != 0 and "Traceback" not in log
-    number = cell_text[: cell_text.index('print("solved")')].count("{code-cell}")
-    assert f"book/zh/two.md, line {line}, cell {number}: the cell below failed with NameError: name 'nothing' is not defined" in log
-    assert "1 / nothing" in log
-    cell.write_text(cell_text, "utf-8")
+    for back in undo:
+        back()
+    assert code != 0 and "Traceback" not in log and "The edition book/vi was not built" in log
+    line = (book / "book/zh/two.md").read_text("utf-8").partition('print("solved")')[0].count("\n") - 2
+    assert f"book/zh/two.md:{line}: cell 3 was changed and not run → make sync" in log
+    for name in [f"x{n}" for n in range(1, 9)]:
+        assert re.search(rf"book/vi/one\.md:\d*.*{name}", log), name
+    assert re.search(r"book/vi/one\.md:\d+: (WARNING: )?duplicate label one", log)
+
+
+def test_editions_that_differ_and_links_to_nowhere_fail_the_build(book):
+    undo = [
+        changed(book / "book/vi/one.md", WORDS["vi"][1] + " {term}", "$x^9$ {term}"),
+        changed(book / "book/figures/drawing.svg", "/>", '><a href="gone.html#a"/><a href="one.html#gone"/></svg>'),
+    ]
     code, log = build(book)
-    assert code != 0 and "undefined label: 'nowhere'" in log and "The edition book/vi was not built" in log
-    reference.write_text(reference_text, "utf-8")
+    for back in undo:
+        back()
+    assert code != 0 and "Traceback" not in log and "The book has" in log
+    assert re.search(r"book/vi/one\.md:\d+: the formula `x\^9` occurs 1× more often than in English → take it out", log)
+    assert "fr/two.html: the link `gone.html#a` leads to no file → correct it" in log
+    assert "one.html: the link `one.html#gone` leads to no place on its page → correct it" in log
 
 
 def test_what_a_lenient_build_warned_of_fails_the_strict_one(book):
@@ -386,5 +388,5 @@ def test_missing_page_is_named(book):
     path.unlink()
     code, log = build(book)
     assert code != 0 and "Traceback" not in log
-    assert "Missing: book/zh/one.md. Every edition needs every page of _toc.yml" in log
+    assert "book/zh/one.md:1: the file is missing → write it" in log
     path.write_text(text, "utf-8")

@@ -69,7 +69,8 @@ def files_expected() -> Iterator[str]:
 def terms_well_formed() -> Iterator[str]:
     """Every term has a word in every edition, and no word stands for two terms."""
     path, table = project.BOOK / "terms.csv", project.terms()
-    yield from clean_text(path, project.read(path))
+    for shared in sorted([path, *project.BOOK.glob("*.bib")]):
+        yield from clean_text(shared, project.read(shared))
     for edition in project.editions():
         seen: dict[str, int] = {}
         if table and not any(row[edition] for row in table):

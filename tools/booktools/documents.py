@@ -166,12 +166,13 @@ def same_terms(english: Page, other: Page) -> Iterator[str]:
     for part in english.all("term"):
         said = word.get(part.value.casefold(), "")
         if said and wanted[said.casefold()] > marked[said.casefold()]:
-            wanted[said.casefold()] = 0  # said once
+            marked[said.casefold()] = wanted[said.casefold()]  # said once
             place, term = other.at(opposite(english, part.line, other)), f"`{part.value}` (line {part.line} of the English)"
             yield f"{place}: the term {term} is not marked as often as there → mark it as {{term}}`{said}`"
+    known = {said.casefold() for said in word.values()}
     for part in other.all("term"):
-        if 0 < wanted[part.value.casefold()] < marked[part.value.casefold()]:
-            marked[part.value.casefold()] = 0
+        if part.value.casefold() in known and wanted[part.value.casefold()] < marked[part.value.casefold()]:
+            wanted[part.value.casefold()] = marked[part.value.casefold()]
             yield f"{other.at(part.line)}: the term `{part.value}` is marked more often than in English → take a mark off"
 
 

@@ -181,13 +181,12 @@ def sync(everything: bool = False) -> tuple[list[str], list[str]]:
         return [], problems
     changed = library.write(library.files())
     print(*notes, sep="\n", end="\n" * bool(notes))
-    for source in texts.values():
-        if project.write(source.path, source.text()):
-            changed.append(source.path)
-            source.lines = read(source.path.parent.name, source.page).lines
     outputs, due = {}, []
     for page in pages:
         path, source = project.notebook(english, page), texts[english, page]
+        if project.write(source.path, source.text()):
+            changed.append(source.path)
+            source.lines = read(english, page).lines
         notebook = None if everything or not path.exists() else read_notebook(path)
         if notebook is None or stale_cell(source, notebook) is not None:
             due.append(source)
@@ -195,10 +194,10 @@ def sync(everything: bool = False) -> tuple[list[str], list[str]]:
             outputs[page] = code_cells(notebook)
     done, problems = execute_all(due)
     outputs |= done
-    for (edition, page), source in texts.items():
-        path = project.notebook(edition, page)
-        if page in outputs and project.write(path, notebook_text(source, outputs[page])):
-            changed.append(path)
+    for (_, page), source in texts.items():
+        if page in outputs:  # else a cell failed: the translations wait too
+            files = {source.path: source.text(), source.path.with_suffix(".ipynb"): notebook_text(source, outputs[page])}
+            changed += [path for path, text in files.items() if project.write(path, text)]
     return [show(path) for path in changed], problems
 
 

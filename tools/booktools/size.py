@@ -45,6 +45,7 @@ def failures() -> Iterator[str]:
     for page in project.sections():
         source = sources.read(project.source_edition(), page)
         for index in library.saved(source):
+            library.parse(source, index)
             if (lines := code_lines(sources.python(source.code[index].source))) > 25:
                 yield f"{source.place(index)} saves {lines} lines of code → at most 25: give each piece its own cell"
 
