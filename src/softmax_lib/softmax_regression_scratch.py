@@ -102,7 +102,7 @@ def train_epoch_ch3(net, train_iter, loss, updater):
     if isinstance(net, nn.Module):
         net.train()
     optimizer = getattr(updater, '__self__', updater)  # of optimizer.step
-    device, metric = device_of(net), Accumulator(3)
+    device, metric = device_of(net), Accumulator(3)  # loss, right, examples
     for X, y in train_iter:
         X, y = X.to(device), y.to(device)
         y_hat = net(X)
