@@ -255,6 +255,7 @@ BAD = {
     "label q": (lambda: sl.accuracy(scores, three + 1), "y", 0, 2),
     "label below 0": (lambda: sl.accuracy(scores, three - 1), "y", 0, 2),
     "label nan": (lambda: sl.accuracy(scores, torch.tensor([0, 1, math.nan])), "y", 0, 2),
+    "a classifier's one column": (lambda: sl.Classifier().accuracy(torch.ones(3, 1), three), "y_hat", "(b, q)"),
     "add too few": (lambda: sl.Accumulator(3).add(1, 2),),
     "add too many": (lambda: sl.Accumulator(1).add(1, 2),),
     "evaluate on nothing": (lambda: sl.evaluate_accuracy(torch.flatten, []), "data_iter", "empty"),
