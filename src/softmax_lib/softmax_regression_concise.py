@@ -11,18 +11,12 @@ __all__ = ["SoftmaxRegression"]
 class SoftmaxRegression(sl.Classifier):
     """Softmax regression: flatten, then one linear layer to logits.
 
-    num_outputs: how many classes. lr: the learning rate.
     X: (b, ...), where the first minibatch decides how many features
-    there are; the logits are (b, num_outputs).
-    Raises ValueError where num_outputs is not a whole number from 2 on.
-    Explained in “Softmax regression, the concise way”.
+    there are; the logits are (b, num_outputs). lr: the learning rate.
     Explained in “Softmax regression, the concise way”:
     https://softmax-step-by-step.github.io/softmax-step-by-step/softmax-regression-concise.html
     """
     def __init__(self, num_outputs, lr):
         super().__init__()
-        if num_outputs < 2 or num_outputs % 1:
-            raise ValueError('num_outputs must be a whole number, at least '
-                             f'2, not {num_outputs}')
         self.save_hyperparameters()
         self.net = nn.Sequential(nn.Flatten(), nn.LazyLinear(num_outputs))
