@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 from booktools import project, readers
 
 PAGE = "linear-regression-scratch"  # the shortest section, and it needs no data
-WANTED = ["torch", "torchvision", "matplotlib", "ipython", "ipykernel", "pip", "setuptools"]
+WANTED = ["torch", "torchvision", "matplotlib", "ipython", "lazy-loader", "ipykernel", "pip", "setuptools"]  # as in Colab
 
 
 def collect(requirement, found):
