@@ -58,6 +58,7 @@ class ProgressBoard(HyperParameters):
                  ls=['-', '--', '-.', ':'], colors=['C0', 'C1', 'C2', 'C3'],
                  fig=None, axes=None, figsize=(3.5, 2.5), display=True):
         self.save_hyperparameters()
+        self.ls, self.colors = list(ls), list(colors)  # not shared
         self.reset()
 
     def reset(self):
