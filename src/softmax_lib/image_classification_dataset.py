@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import torch
 from torch.nn import functional as F
-from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler, TensorDataset
 import softmax_lib as sl
 
 
@@ -55,7 +55,7 @@ def get_dataloader_workers():
     return min(4, len(os.sched_getaffinity(0))) if forks else 0
 
 
-class ImageDataset(torch.utils.data.Dataset):
+class ImageDataset(TensorDataset):
     """Images and labels in memory, served one by one or many at once.
 
     images: bytes, uint8 (n, height, width), or (n, c, height, width) with
@@ -67,11 +67,9 @@ class ImageDataset(torch.utils.data.Dataset):
         self.images, self.labels = map(torch.as_tensor, (images, labels))
         if self.images.dtype != torch.uint8:
             raise TypeError(f'images must be uint8, not {self.images.dtype}')
+        super().__init__(self.images, self.labels)
         size = self.images.shape[-2:] if resize is None else resize
         self.size = torch.tensor(size).expand(2).tolist()
-
-    def __len__(self):
-        return len(self.labels)
 
 
 @sl.add_to_class(ImageDataset)
