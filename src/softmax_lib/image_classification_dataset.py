@@ -35,8 +35,8 @@ def show_images(imgs, num_rows, num_cols, titles=None, scale=1.5):
         ax.axis('off')
     for ax, img in zip(axes, imgs):
         if torch.is_tensor(img):
-            img = img.detach().cpu()
-            img = img.permute(1, 2, 0) if img.ndim == 3 else img
+            img = img.detach().cpu().numpy()
+            img = img.transpose(1, 2, 0) if img.ndim == 3 else img
         ax.imshow(img, cmap='gray')
     for ax, title in zip(axes, titles or []):
         ax.set_title(title)
