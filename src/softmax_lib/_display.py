@@ -18,7 +18,6 @@ class LiveFigure:
 
     It belongs to no window system, so it works without a display. Draw on `.figure` and `.axes`
     (a list, row by row), then call `show`. axes: where to draw, if not on a figure of its own.
-    Explained in the section “A small training framework”, where `ProgressBoard` uses it.
     """
 
     def __init__(self, nrows=1, ncols=1, figsize=(3.5, 2.5), axes=None):

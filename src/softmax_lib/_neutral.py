@@ -1,18 +1,13 @@
 """Thin neutral names for PyTorch calls, for code that spells them this way."""
 
-import torch
+from torch import arange, exp, float32, log, matmul, normal, ones, rand, randn, tensor, zeros
+from torch.nn import Module as nn_Module
 
 __all__ = [
     "tensor", "reduce_sum", "reduce_mean", "exp", "log", "normal", "rand", "randn", "matmul",
     "reshape", "argmax", "astype", "size", "zeros", "ones", "arange", "float32", "numpy", "to",
     "nn_Module",
 ]
-
-tensor, zeros, ones, arange, float32 = (
-    torch.tensor, torch.zeros, torch.ones, torch.arange, torch.float32)
-exp, log, normal, rand, randn, matmul = (
-    torch.exp, torch.log, torch.normal, torch.rand, torch.randn, torch.matmul)
-nn_Module = torch.nn.Module
 
 
 def reduce_sum(x, *args, **kwargs):

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import torch
 from torch.nn import functional as F
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler, TensorDataset
 import softmax_lib as sl
 
 __all__ = ["get_fashion_mnist_labels", "show_images", "get_dataloader_workers", "ImageDataset", "batch_loader", "FashionMNIST", "load_data_fashion_mnist"]
@@ -12,56 +13,41 @@ __all__ = ["get_fashion_mnist_labels", "show_images", "get_dataloader_workers", 
 
 # book/en/image-classification-dataset.md, cell 8
 def get_fashion_mnist_labels(labels):
-    """The names of Fashion-MNIST's classes for numeric labels.
+    """The names of Fashion-MNIST's classes for numeric labels, as a list.
 
-    labels: a tensor (n,) or n whole numbers from 0 to 9.
-    Returns a list of n strings. Raises ValueError for any other number.
-    Explained in “Fashion-MNIST: an image classification dataset”.
+    labels: a tensor (n,) or n whole numbers from 0 to 9; any other
+    number is a KeyError.
     Explained in “Fashion-MNIST: an image classification dataset”:
     https://softmax-step-by-step.github.io/softmax-step-by-step/image-classification-dataset.html
     """
-    names = ['t-shirt', 'trouser', 'pullover', 'dress', 'coat',
-             'sandal', 'shirt', 'sneaker', 'bag', 'ankle boot']
-    labels = list(labels)
-    for label in labels:
-        if label not in range(len(names)):
-            raise ValueError('labels must be whole numbers from 0 to 9, '
-                             f'not {label}')
-    return [names[int(label)] for label in labels]
+    name = dict(enumerate(['t-shirt', 'trouser', 'pullover', 'dress', 'coat',
+                           'sandal', 'shirt', 'sneaker', 'bag', 'ankle boot']))
+    return [name[float(label)] for label in labels]
 
 
 # book/en/image-classification-dataset.md, cell 10
 def show_images(imgs, num_rows, num_cols, titles=None, scale=1.5):
-    """Show images in a grid.
+    """Show images in a grid; returns the array of axes, row by row.
 
-    imgs: images, of which the first num_rows * num_cols are shown, each
-    a PIL image or a tensor (height, width), (1, height, width) or
-    (3, height, width).
-    titles: a string for each image. scale: size of one cell in inches.
-    Returns the array of axes, in rows. Raises ValueError where
-    an image lacks its title.
-    Explained in “Fashion-MNIST: an image classification dataset”.
+    imgs: PIL images or tensors (height, width) or (c, height, width) with
+    c = 1 or 3; those beyond num_rows * num_cols are left out. titles: a
+    string for each image. scale: the size of one cell in inches.
     Explained in “Fashion-MNIST: an image classification dataset”:
     https://softmax-step-by-step.github.io/softmax-step-by-step/image-classification-dataset.html
     """
-    imgs = imgs[:num_rows * num_cols]
-    if titles is not None and len(titles) < len(imgs):
-        raise ValueError(f'titles: {len(titles)} for {len(imgs)} images')
     figsize = (num_cols * scale, num_rows * scale)
     _, axes = sl.plt.subplots(num_rows, num_cols, figsize=figsize,
                               squeeze=False)
     axes = axes.flatten()
     for ax in axes:
         ax.axis('off')
-    for i, (ax, img) in enumerate(zip(axes, imgs)):
+    for ax, img in zip(axes, imgs):
         if torch.is_tensor(img):
-            img = img.detach().cpu()
-            if img.ndim == 3:
-                img = img[0] if len(img) == 1 else img.permute(1, 2, 0)
-            img = img.numpy()
+            img = img.detach().cpu().numpy()
+            img = img.transpose(1, 2, 0) if img.ndim == 3 else img
         ax.imshow(img, cmap='gray')
-        if titles is not None:
-            ax.set_title(titles[i])
+    for ax, title in zip(axes, titles or []):
+        ax.set_title(title)
     return axes
 
 
@@ -71,7 +57,6 @@ def get_dataloader_workers():
 
     At most 4 and at most the number of cores that this process may use;
     0 where workers cannot be forked (Windows, macOS, recent Pythons).
-    Explained in “Fashion-MNIST: an image classification dataset”.
     Explained in “Fashion-MNIST: an image classification dataset”:
     https://softmax-step-by-step.github.io/softmax-step-by-step/image-classification-dataset.html
     """
@@ -82,79 +67,65 @@ def get_dataloader_workers():
 
 
 # book/en/image-classification-dataset.md, cell 14
-class ImageDataset(torch.utils.data.Dataset):
+class ImageDataset(TensorDataset):
     """Images and labels in memory, served one by one or many at once.
 
     images: bytes, uint8 (n, height, width), or (n, c, height, width) with
-    c channels. labels: int64 (n,). resize: None, or the side of the square
-    that the images become, or (height, width).
-    dataset[i] is a pair: float32 (c, height, width) in [0, 1], and a label;
-    for a list i of b numbers, float32 (b, c, height, width) and b labels.
-    Raises TypeError for other images, ValueError where there are not as
-    many labels, or a side of resize is not a whole number from 1 on.
-    Explained in “Fashion-MNIST: an image classification dataset”.
+    c channels; other types are a TypeError. labels: int64 (n,). resize:
+    None, or the side of the square that the images become, or (height,
+    width).
     Explained in “Fashion-MNIST: an image classification dataset”:
     https://softmax-step-by-step.github.io/softmax-step-by-step/image-classification-dataset.html
     """
     def __init__(self, images, labels, resize=None):
         self.images, self.labels = map(torch.as_tensor, (images, labels))
-        if self.images.dtype != torch.uint8 or self.images.ndim not in (3, 4):
-            raise TypeError('images must be uint8 (n, h, w) or (n, c, h, w), '
-                            f'not {self.images.dtype} '
-                            f'{tuple(self.images.shape)}')
-        if len(images) != len(labels):
-            raise ValueError(f'images: {len(images)} for {len(labels)} labels')
-        sides = torch.tensor(self.images.shape[-2:] if resize is None
-                             else resize)
-        if sides.is_floating_point() or sides.min() < 1:
-            raise ValueError('resize must be one or two whole numbers, at '
-                             f'least 1, not {resize}')
-        self.size = tuple(sides.expand(2).tolist())
-
-    def __len__(self):
-        return len(self.labels)
-
-    def __getitem__(self, i):
-        X = self.images[i] / 255
-        if self.images.ndim == 3:
-            X = X.unsqueeze(-3)  # the axis of the channel
-        if self.size != X.shape[-2:]:
-            shape = (*X.shape[:-2], *self.size)
-            X = F.interpolate(X.reshape(-1, 1, *X.shape[-2:]), self.size,
-                              mode='bilinear', antialias=True)
-            X = X.clamp(0, 1).reshape(shape)  # may have been 1.0000001
-        return X, self.labels[i]
+        if self.images.dtype != torch.uint8:
+            raise TypeError(f'images must be uint8, not {self.images.dtype}')
+        super().__init__(self.images, self.labels)
+        size = self.images.shape[-2:] if resize is None else resize
+        self.size = torch.tensor(size).expand(2).tolist()
 
 
 # book/en/image-classification-dataset.md, cell 15
+@sl.add_to_class(ImageDataset)
+def __getitem__(self, i):
+    """For a number i, float32 (c, height, width) in [0, 1] and a label.
+
+    For a list of b numbers, float32 (b, c, height, width) and b labels.
+    """
+    X = self.images[i] / 255
+    if self.images.ndim == 3:
+        X = X.unsqueeze(-3)  # the axis of the channel
+    if self.size != list(X.shape[-2:]):
+        Z = F.interpolate(X.reshape(-1, 1, *X.shape[-2:]), self.size,
+                          mode='bilinear', antialias=True).clamp(0, 1)
+        X = Z.reshape(*X.shape[:-2], *self.size)
+    return X, self.labels[i]
+
+
+# book/en/image-classification-dataset.md, cell 16
 def batch_loader(dataset, batch_size, shuffle=False, num_workers=0):
     """A DataLoader that asks dataset for a whole batch at once.
 
     dataset: it must accept a list of numbers, as ImageDataset does.
     batch_size: examples in a batch; the last one may have fewer.
     num_workers: processes that read.
-    Explained in “Fashion-MNIST: an image classification dataset”.
     Explained in “Fashion-MNIST: an image classification dataset”:
     https://softmax-step-by-step.github.io/softmax-step-by-step/image-classification-dataset.html
     """
-    order = (torch.utils.data.RandomSampler(dataset) if shuffle
-             else torch.utils.data.SequentialSampler(dataset))
-    batches = torch.utils.data.BatchSampler(order, batch_size,
-                                            drop_last=False)
-    return torch.utils.data.DataLoader(dataset, sampler=batches,
-                                       batch_size=None,
-                                       num_workers=num_workers)
+    order = RandomSampler(dataset) if shuffle else SequentialSampler(dataset)
+    batches = BatchSampler(order, batch_size, drop_last=False)
+    return DataLoader(dataset, sampler=batches, batch_size=None,
+                      num_workers=num_workers)
 
 
-# book/en/image-classification-dataset.md, cell 19
+# book/en/image-classification-dataset.md, cell 20
 class FashionMNIST(sl.DataModule):
     """Fashion-MNIST as a DataModule: .train and .val are its datasets.
 
     batch_size: how many examples a batch has; the last may have fewer.
     resize: (height, width) of the images, or the side of a square. A batch
     is X, float32 (b, 1, height, width) in [0, 1], and y, int64 (b,).
-    Raises ValueError where resize does not fit, as ImageDataset does.
-    Explained in “Fashion-MNIST: an image classification dataset”.
     Explained in “Fashion-MNIST: an image classification dataset”:
     https://softmax-step-by-step.github.io/softmax-step-by-step/image-classification-dataset.html
     """
@@ -168,26 +139,28 @@ class FashionMNIST(sl.DataModule):
         """The names of the classes for numeric labels, as a list."""
         return get_fashion_mnist_labels(indices)
 
-    def get_dataloader(self, train):
-        """The loader over .train, shuffled, or over .val."""
-        return batch_loader(self.train if train else self.val,
-                            self.batch_size, shuffle=train,
-                            num_workers=self.num_workers)
-
-    def visualize(self, batch, nrows=1, ncols=8, labels=[]):
-        """Show the first images of a batch (X, y) in a grid with titles.
-
-        X: (b, 1, height, width). labels: the titles, by default the
-        names of the classes y. Raises ValueError where they are fewer
-        than the images shown.
-        """
-        X, y = batch
-        n = min(len(y), nrows * ncols)
-        titles = list(labels)[:n] or self.text_labels(y[:n])
-        show_images(X[:n], nrows, ncols, titles=titles)
-
 
 # book/en/image-classification-dataset.md, cell 21
+@sl.add_to_class(FashionMNIST)
+def get_dataloader(self, train):
+    """The loader over .train, shuffled, or over .val."""
+    data = self.train if train else self.val
+    return batch_loader(data, self.batch_size, train, self.num_workers)
+
+
+# book/en/image-classification-dataset.md, cell 22
+@sl.add_to_class(FashionMNIST)
+def visualize(self, batch, nrows=1, ncols=8, labels=[]):
+    """Show the first images of a batch (X, y) in a grid with titles.
+
+    X: (b, 1, height, width). labels: the titles, by default the names of
+    the classes y.
+    """
+    X, y = batch
+    show_images(X, nrows, ncols, titles=labels or self.text_labels(y))
+
+
+# book/en/image-classification-dataset.md, cell 24
 def load_data_fashion_mnist(batch_size, resize=None):
     """Load Fashion-MNIST: (train_iter, test_iter).
 
@@ -196,8 +169,6 @@ def load_data_fashion_mnist(batch_size, resize=None):
     Each loader yields X, float32 (b, 1, 28, 28) or (b, 1, r, r) in
     [0, 1], and y, int64 (b,), and can be run through again and again;
     the training data are shuffled anew each time.
-    Raises ValueError where resize is below 1.
-    Explained in “Fashion-MNIST: an image classification dataset”.
     Explained in “Fashion-MNIST: an image classification dataset”:
     https://softmax-step-by-step.github.io/softmax-step-by-step/image-classification-dataset.html
     """

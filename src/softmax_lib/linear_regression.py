@@ -4,7 +4,6 @@
 import itertools
 import time
 import numpy as np
-import torch
 import softmax_lib as sl
 from softmax_lib._display import in_notebook
 
@@ -16,8 +15,7 @@ def use_svg_display():
     """Draw a notebook's figures as SVG; outside a notebook do nothing.
 
     The same plot always gives the same file: it carries no date, and its
-    inner names come from a fixed salt. Explained in
-    “Linear regression: the ideas”.
+    inner names come from a fixed salt.
     Explained in “Linear regression: the ideas”:
     https://softmax-step-by-step.github.io/softmax-step-by-step/linear-regression.html
     """
@@ -31,7 +29,6 @@ def use_svg_display():
 def set_figsize(figsize=(3.5, 2.5)):
     """Set the size of the figures that follow: (width, height) in inches.
 
-    Explained in “Linear regression: the ideas”.
     Explained in “Linear regression: the ideas”:
     https://softmax-step-by-step.github.io/softmax-step-by-step/linear-regression.html
     """
@@ -41,10 +38,8 @@ def set_figsize(figsize=(3.5, 2.5)):
 
 # book/en/linear-regression.md, cell 16
 class Timer:
-    """A stopwatch that remembers its laps. It starts when it is made.
+    """A stopwatch that remembers its laps, in seconds; it starts when made.
 
-    All times are in seconds.
-    Explained in “Linear regression: the ideas”.
     Explained in “Linear regression: the ideas”:
     https://softmax-step-by-step.github.io/softmax-step-by-step/linear-regression.html
     """
@@ -62,9 +57,7 @@ class Timer:
         return self.times[-1]
 
     def avg(self):
-        """The mean of the laps. Raises ValueError before the first stop."""
-        if not self.times:
-            raise ValueError('no lap has been timed yet: call stop() first')
+        """The mean of the laps."""
         return sum(self.times) / len(self.times)
 
     def sum(self):
@@ -73,24 +66,19 @@ class Timer:
 
     def cumsum(self):
         """The total after each lap, as a list."""
-        return torch.tensor(self.times, dtype=torch.float64).cumsum(0).tolist()
+        return list(itertools.accumulate(self.times))
 
 
 # book/en/linear-regression.md, cell 19
 def set_axes(axes, xlabel, ylabel, xlim, ylim, xscale, yscale, legend):
     """Set the labels, limits, scales and legend of axes, and add a grid.
 
-    What is None or empty keeps matplotlib's default.
-    Explained in “Linear regression: the ideas”.
+    A limit that is None is what suits the curves drawn so far.
     Explained in “Linear regression: the ideas”:
     https://softmax-step-by-step.github.io/softmax-step-by-step/linear-regression.html
     """
-    axes.set(xlabel=xlabel or '', ylabel=ylabel or '',
-             xscale=xscale, yscale=yscale)
-    if xlim is not None:
-        axes.set_xlim(xlim)
-    if ylim is not None:
-        axes.set_ylim(ylim)
+    axes.set(xlabel=xlabel, ylabel=ylabel, xscale=xscale, yscale=yscale,
+             xlim=xlim, ylim=ylim)
     if legend:
         axes.legend(legend)
     axes.grid(True)
@@ -106,8 +94,6 @@ def plot(X, Y=None, xlabel=None, ylabel=None, legend=[], xlim=None,
     per curve); one X serves all Y. Without Y, X is plotted against
     0, 1, 2, ... The styles in fmts are used in turn. figsize: (width,
     height) in inches. axes: where to draw, or None for a new figure.
-    Raises ValueError where X and Y do not match.
-    Explained in “Linear regression: the ideas”.
     Explained in “Linear regression: the ideas”:
     https://softmax-step-by-step.github.io/softmax-step-by-step/linear-regression.html
     """
@@ -115,18 +101,13 @@ def plot(X, Y=None, xlabel=None, ylabel=None, legend=[], xlim=None,
         return list(Z) if len(Z) and np.ndim(Z[0]) else [Z]
 
     if Y is None:
-        Y = curves(X)
-        X = [range(len(y)) for y in Y]
-    else:
-        X, Y = curves(X), curves(Y)
-        X = X * len(Y) if len(X) == 1 else X
-    if [len(x) for x in X] != [len(y) for y in Y]:
-        raise ValueError(f'X has curves of {[len(x) for x in X]} points, '
-                         f'Y of {[len(y) for y in Y]}')
+        X, Y = [range(len(y)) for y in curves(X)], X
+    X, Y = curves(X), curves(Y)
+    X = X * len(Y) if len(X) == 1 else X
     if axes is None:
         set_figsize(figsize)
         axes = sl.plt.gca()
     axes.cla()
-    for x, y, fmt in zip(X, Y, itertools.cycle(fmts)):
+    for (x, y), fmt in zip(zip(X, Y, strict=True), itertools.cycle(fmts)):
         axes.plot(x, y, fmt)
     set_axes(axes, xlabel, ylabel, xlim, ylim, xscale, yscale, legend)

@@ -14,8 +14,7 @@ def load_array(data_arrays, batch_size, is_train=True, num_workers=0):
     rows, for instance features (n, d) and labels (n, 1). batch_size:
     rows in a minibatch; the last one may have fewer. num_workers:
     processes that read. Each minibatch is a list, one tensor per array.
-    Raises TypeError where data_arrays is a single tensor.
-    Explained in “Linear regression, the concise way”.
+    A single tensor in place of the tuple is a TypeError.
     Explained in “Linear regression, the concise way”:
     https://softmax-step-by-step.github.io/softmax-step-by-step/linear-regression-concise.html
     """
