@@ -72,6 +72,7 @@ def run_page(page):
 def prepare():
     """Shift the seeds by SEED, and hide the real images if STAND_IN is set."""
     import torch
+
     from softmax_lib import _data
 
     set_seed = torch.manual_seed

@@ -9,7 +9,6 @@ import sys
 
 import nbformat
 import pytest
-
 from booktools import __main__, checks, documents, editions, execute, library, pairs, project, sources
 
 CONFIG = """\
@@ -556,6 +555,7 @@ def test_the_library_is_lazy_and_complete(book):
         ("double = 3", r"book/en/beta.md:\d+: cell 3: `double` is saved here and in book/en/alpha.md:\d+"),
         ("hand = 3", r"book/\S+|src/\S+: `hand` is saved here and in"),
         ("TEN = 10\nTEN = 11", r"book/en/beta.md:\d+: cell 3: `TEN` is saved here and in book/en/beta.md:\d+"),
+        ("TEN = 10\n@add_to_class(X)\ndef TEN(self):\n    pass", r"cell 3: this method would hide `TEN` of book/en/beta.md:\d+"),
         ("print(1)", r"a saved cell holds definitions only"),
     ],
 )

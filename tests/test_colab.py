@@ -13,11 +13,10 @@ from importlib.metadata import distribution
 
 import nbformat
 import pytest
+from booktools import project, readers
 from nbclient import NotebookClient
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-
-from booktools import project, readers
 
 PAGE = "linear-regression-scratch"  # the shortest section, and it needs no data
 WANTED = ["torch", "torchvision", "matplotlib", "ipython", "lazy-loader", "ipykernel", "pip", "setuptools"]  # as in Colab

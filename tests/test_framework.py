@@ -13,14 +13,14 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
+from test_library import AXES, LABELS, afresh, lines, named, notebook, script, shown, some, terminal  # noqa: F401, these are fixtures
 from torch import nn
 from torch.nn import functional as F
 
 import softmax_lib as sl
 from softmax_lib import training_framework
-from test_library import AXES, LABELS, lines, named, script, shown, some
-from test_library import afresh, notebook, terminal  # noqa: F401, these are fixtures
 
 SIGNATURES = {
     "add_to_class": "(Class)", "HyperParameters.save_hyperparameters": "(self, ignore=[])",

@@ -13,12 +13,13 @@ from types import SimpleNamespace
 import matplotlib
 import pytest
 import torch
-from hypothesis import given, settings, strategies as st
+from booktools import sources
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
 import softmax_lib as sl
-from booktools import sources
 
 matplotlib.use("agg")
 

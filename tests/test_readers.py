@@ -8,9 +8,8 @@ import sys
 
 import nbformat
 import pytest
-from markdown_it import MarkdownIt
-
 from booktools import project, readers
+from markdown_it import MarkdownIt
 
 pytestmark = pytest.mark.xdist_group("readers")  # one worker, or each would build the small book
 

@@ -101,6 +101,7 @@ def module(source: Source) -> tuple[str, dict[str, str]] | None:
     bodies: list[str] = []
     names: dict[str, str] = {}
     used: set[str] = set()
+    methods: dict[str, str] = {}
     where = f"Explained in “{title(source)}”:\n    {project.setting('html', 'baseurl')}{source.page}.html"
     for index in saved(source):
         lines: list[str] = source.code[index].source.split("\n")
@@ -117,9 +118,12 @@ def module(source: Source) -> tuple[str, dict[str, str]] | None:
             if name in names:
                 raise Problem(f"{source.place(index)}: `{name}` is saved here and in {names[name]} → keep one")
             names[name] = source.place(index)
+        methods |= {node.name: source.place(index) for node in tree.body if isinstance(node, DOCUMENTED) and not bound_names(node)}
         used |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         mark = f"# {show(source.path)}, cell {index + 1}"
         bodies.append(mark + "\n" + "\n".join(lines[1:]).strip("\n"))
+    if both := sorted(set(names) & set(methods)):
+        raise Problem(f"{methods[both[0]]}: this method would hide `{both[0]}` of {names[both[0]]} → write it inside its class")
     if not bodies:
         return None
     needed = [node for name, node in section_imports(source).items() if name in used - set(names)]
