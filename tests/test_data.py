@@ -40,6 +40,21 @@ def put(folder, content, ending=""):
         (folder / (name + ending)).write_bytes(gzip.compress(data) if ending else data)
 
 
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        name = self.path[1:].removesuffix(".gz")
+        self.server.asked.append(name)
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            for part in self.server.how(name, gzip.compress(self.server.content[name])):
+                self.wfile.write(part)
+                self.server.sent += len(part)
+
+    def log_message(self, *_):
+        pass
+
+
 class Machine:
     """A computer with nothing on it and no network, and the content of a small Fashion-MNIST."""
     def __init__(self, folder, patch):
@@ -75,9 +90,17 @@ class Machine:
         for train in True, False:
             theirs, (images, labels) = FashionMNIST(root, train), _data.fashion_mnist(train)
             assert torch.equal(theirs.data, images) and torch.equal(theirs.targets, labels)
-            assert _data.fashion_mnist(train)[0] is images
+            assert labels.dtype == torch.int64 and _data.fashion_mnist(train)[0] is images
         laid_out = {name: Path(root, _data.RAW, name).read_bytes() for name in NAMES}
         return not _data.is_stand_in() and laid_out == self.content
+
+    def serve(self, how=lambda name, body: [body]):
+        """Start a mirror; `how` gives what it really sends for a file, in parts."""
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.how, server.content, server.asked, server.sent = how, self.content, [], 0
+        server.url = f"http://127.0.0.1:{server.server_port}/"
+        threading.Thread(target=server.serve_forever, args=(.02,), daemon=True).start()
+        return server
 
     def damage(self, folder, how):
         """Put the files into the folder, one of them damaged; returns its name."""
@@ -186,37 +209,8 @@ def test_part_is_asked_for_with_a_bool(machine, bad):
 
 # -- the network ------------------------------------------------------------------------------------
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        name = self.path[1:].removesuffix(".gz")
-        self.server.asked.append(name)
-        self.send_response(200)
-        self.end_headers()
-        with contextlib.suppress(OSError):
-            for part in self.server.how(name, gzip.compress(self.server.content[name])):
-                self.wfile.write(part)
-                self.server.sent += len(part)
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def serve(machine):
-    """serve(how) starts a mirror; `how` gives what is really sent for a file, in parts. Returns the server."""
-    with contextlib.ExitStack() as servers:
-        def start(how=lambda name, body: [body]):
-            server = servers.enter_context(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler))
-            server.how, server.content, server.asked, server.sent = how, machine.content, [], 0
-            server.url = f"http://127.0.0.1:{server.server_port}/"
-            threading.Thread(target=server.serve_forever, args=(.02,), daemon=True).start()
-            servers.callback(server.shutdown)
-            return server
-        yield start
-
-
-def test_download_once_if_neither_cache_nor_system_has_it(machine, serve, said):
-    server = serve()
+def test_download_once_if_neither_cache_nor_system_has_it(machine, said):
+    server = machine.serve()
     machine.use(MIRRORS=[server.url])
     machine.damage(machine.system, "half a gzip file")
     assert len(_data.fashion_mnist(True)[0]) == 60 and machine.files("cache") == sorted(NAMES)
@@ -250,8 +244,8 @@ BAD_MIRRORS = {
 
 
 @pytest.mark.parametrize("how", BAD_MIRRORS)
-def test_bad_mirror_gives_way_and_leaves_nothing_behind(machine, serve, said, how):
-    good, bad, look_up = serve(), serve(BAD_MIRRORS[how]), socket.getaddrinfo
+def test_bad_mirror_gives_way_and_leaves_nothing_behind(machine, said, how):
+    good, bad, look_up = machine.serve(), machine.serve(BAD_MIRRORS[how]), socket.getaddrinfo
     machine.use(SILENCE=.5, SLOWEST=1000)  # half of the first file would do for 20 s
     machine.patch.setattr(socket, "getaddrinfo", lambda host, *more, **rest:
                 time.sleep(5) if host == "swallowed" else look_up(host, *more, **rest))
