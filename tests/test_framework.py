@@ -99,6 +99,8 @@ def test_signatures(name):
 one, eye, three = [(torch.ones(4, 2), torch.ones(4, 1))], torch.eye(3), torch.arange(3)
 REFUSED = {
     "no epoch": (lambda: fit(scratch(), max_epochs=0), "max_epochs"),
+    "gradients reversed": (lambda: fit(scratch(), gradient_clip_val=-1), "grad_clip_val"),
+    "gradients of nan": (lambda: fit(scratch(), gradient_clip_val=math.nan), "grad_clip_val"),
     "nothing to train on": (lambda: fit(scratch(), Given([], one)), "training gave no minibatch"),
     "no data": (lambda: fit(scratch(), sl.DataModule()), "get_dataloader"),
     "no loss": (lambda: sl.Module().loss(1, 2), "loss"),

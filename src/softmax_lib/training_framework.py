@@ -383,7 +383,7 @@ def fit_epoch(self):
         loss = self.model.training_step(self.prepare_batch(batch))
         self.optim.zero_grad()
         loss.mean().backward()
-        if self.gradient_clip_val > 0:
+        if self.gradient_clip_val:
             self.clip_gradients(self.gradient_clip_val, self.model)
         with torch.no_grad():
             self.optim.step()
@@ -487,7 +487,12 @@ class LinearRegression(Module):
 # book/en/training-framework.md, cell 40
 @add_to_class(Trainer)
 def clip_gradients(self, grad_clip_val, model):
-    """Shorten the gradient to the norm grad_clip_val if it is longer."""
+    """Shorten the gradient to the norm grad_clip_val if it is longer.
+
+    Raises ValueError where grad_clip_val is not above 0.
+    """
+    if not grad_clip_val > 0:
+        raise ValueError(f'grad_clip_val must be above 0: {grad_clip_val}')
     grads = [p.grad for p in model.parameters() if p.grad is not None]
     norm = torch.sqrt(sum((grad ** 2).sum() for grad in grads))
     for grad in grads:
