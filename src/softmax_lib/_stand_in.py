@@ -25,8 +25,8 @@ def draw(n, seed):
     images = np.empty((n, 28, 28), np.uint8)
     for rows in np.split(np.arange(n), range(100, n, 100)):
         shape, (up, left) = (len(rows), 1, 1), random.randint(3, size=2)
-        moved, share = garments[:, up:up + 28, left:left + 28], random.randint(153, size=shape)
+        moved, share = garments[:, up:up + 28, left:left + 28], random.randint(140, size=shape)
         mixed = moved[labels[rows]] * (256 - share) + moved[ALIKE[labels[rows]]] * share >> 8
-        patches = random.randint(24, 240, (len(rows), 7, 7)).repeat(4, 1).repeat(4, 2)
+        patches = random.randint(8, 250, (len(rows), 7, 7)).repeat(4, 1).repeat(4, 2)
         images[rows] = np.clip((mixed * random.randint(90, 460, shape) >> 8) * patches >> 7, 0, 255)
     return torch.from_numpy(images), torch.from_numpy(labels)
