@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from . import pairs, project, sources
+from . import checks, pairs, project, size, sources
 from .project import Problem
 
 
@@ -36,18 +36,6 @@ def translated(names: list[str]) -> int:
     return sync()
 
 
-def check() -> int:
-    from . import checks
-
-    return checks.report()
-
-
-def size() -> int:
-    from . import size
-
-    return size.report()
-
-
 def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="booktools", description=__doc__.split("`")[0].strip(" :"))
     commands = parser.add_subparsers(required=True)
@@ -55,9 +43,9 @@ def main(words: list[str] | None = None) -> int:
     command.add_argument("--execute-all", action="store_true", help="run every notebook, changed or not")
     command.set_defaults(run=lambda given: sync(given.execute_all))
     command = commands.add_parser("check", help="the fast checks")
-    command.set_defaults(run=lambda given: check())
+    command.set_defaults(run=lambda given: checks.report())
     command = commands.add_parser("size", help="how many lines of code there are")
-    command.set_defaults(run=lambda given: size())
+    command.set_defaults(run=lambda given: size.report())
     command = commands.add_parser("settings", help="whether _toc.yml can be read, before a build fails at it")
     command.set_defaults(run=lambda given: 0 if project.pages() else 1)
     command = commands.add_parser("adopt", help="bring the edit of a notebook over to its .md")

@@ -4,6 +4,7 @@ Each check yields its failures as lines `file:line: what is wrong → what to do
 Sphinx reads them is in documents.py, of the finished site in site.py; the build sees to both.
 """
 
+import copy
 import re
 import time
 import unicodedata
@@ -25,6 +26,7 @@ class Page:
     edition: str
     name: str
     text: str
+    translates: "Page | None" = None  # the English page
 
     @property
     def path(self) -> Path:
@@ -37,17 +39,24 @@ class Page:
     @cached_property
     def notebook(self) -> Any:
         """The section's notebook, or None."""
-        path = self.path.with_suffix(".ipynb")
-        return pairs.read_notebook(path) if path.exists() else None
+        return pairs.notebook_of(self.source)
 
     @property
     def cells(self) -> list[Any]:
         return pairs.code_cells(self.notebook) if self.notebook else []
 
-    @cached_property
+    @property
     def english(self) -> "Page":
-        path = project.source(project.source_edition(), self.name)
-        return self if path == self.path else Page(project.source_edition(), self.name, project.read(path))
+        return self.translates or self
+
+    @cached_property
+    def hash(self) -> str:
+        """Of what a translator sees of the English page."""
+        return sources.english_hash(self.name)
+
+
+def load(edition: str, name: str, translates: Page | None = None) -> Page:
+    return Page(edition, name, project.read(project.source(edition, name)), translates)
 
 
 def first_difference(text: str, wanted: str) -> int | None:
@@ -114,15 +123,14 @@ def outputs_compared() -> Iterator[str]:
     """At most a third of the cells with text output vary, and hidden assertions stand behind those."""
     varying = total = 0
     for name in project.sections():
-        page = Page(project.source_edition(), name, "").english
+        page = load(project.source_edition(), name)
         with_text = [cell for cell in page.cells if has_text(cell)]
         vary = [cell for cell in with_text if "nbval-ignore-output" in tags(cell)]
         varying, total = varying + len(vary), total + len(with_text)
         if vary and not any("remove-cell" in tags(cell) and "assert" in cell.source for cell in page.cells):
             yield f"{pairs.cell_place(page.source, page.cells.index(vary[0]))} varies and no hidden cell asserts anything → add one"
     if 3 * varying > total:
-        place = show(project.BOOK / project.source_edition())
-        yield f"{place}:1: {varying} of {total} cells with text output carry nbval-ignore-output → at most a third"
+        yield f"{show(project.BOOK / project.source_edition())}:1: {varying} of {total} cells with text output carry nbval-ignore-output → at most a third"
 
 
 # ---- each page
@@ -158,7 +166,7 @@ def terms_defined(page: Page) -> Iterator[str]:
 
 def translation_current(page: Page) -> Iterator[str]:
     recorded = project.split_front_matter(page.text, page.path)[0].get("translates")
-    if page is not page.english and recorded != sources.english_hash(page.name):
+    if page.translates and recorded != page.translates.hash:
         what = "the English text changed since this was translated" if recorded else "no translation is recorded"
         yield f"{show(page.path)}:1: {what} → compare the texts, then make translated PAGE={page.edition}/{page.name}"
 
@@ -179,16 +187,23 @@ def code_readable(page: Page) -> Iterator[str]:
             yield f"{line}: `;` does not hide the value from nbval → assign it to `_`"
 
 
+def canonical(source: Source) -> str:
+    """The text that sync would write."""
+    source = copy.deepcopy(source)
+    sources.give_install_cell(source)
+    return source.text()
+
+
 def pair_in_step(page: Page) -> Iterator[str]:
     """The notebook beside a section is its executed copy, and nothing else."""
     path, source = page.path.with_suffix(".ipynb"), page.source
     if page.notebook is None:
         yield f"{show(path)}:1: it is missing → make sync"
-    elif refused := pairs.refusal(source, how := pairs.state(source)):
+    elif refused := pairs.refusal(source, page.notebook, how := pairs.state(source, page.notebook)):
         yield refused
     elif how != "in step":
         yield f"{show(page.path)}:1: it was edited since its notebook was made → make sync"
-    elif line := first_difference(page.text, sources.prepared(page.edition, page.name).text()):
+    elif line := first_difference(page.text, canonical(source)):
         yield f"{show(page.path)}:{line}: it is not in the form that make sync gives it → make sync"
     elif (index := pairs.stale_cell(source, page.notebook)) is not None:
         yield f"{pairs.cell_place(source, index)} was not executed → make sync"
@@ -243,10 +258,12 @@ EACH_SECTION = (code_readable, pair_in_step, outputs_sound, pictures_described, 
 
 def failures() -> Iterator[str]:
     """Every failure of every check."""
-    for edition in project.editions():
-        for name in project.pages():
+    for name in project.pages():
+        english = None
+        for edition in project.editions():
             try:
-                page = Page(edition, name, project.read(project.source(edition, name)))
+                page = load(edition, name, english)
+                english = page if edition == project.source_edition() else english
                 for check in EACH_PAGE + EACH_SECTION * project.is_section(name):
                     yield from check(page)
             except Problem as problem:

@@ -82,5 +82,3 @@ def sort_key(term: str, edition: str) -> list[int]:
     letters = "".join(c for c in unicodedata.normalize("NFD", term.lower()) if c not in tones)
     alphabet = " aăâbcdđeêfghijklmnoôơpqrstuưvwxyz"
     return [alphabet.find(letter) for letter in unicodedata.normalize("NFC", letters)]
-
-

@@ -74,8 +74,10 @@ def read(edition: str, name: str, tree: Path) -> Page:
 def describe(node: Any, kind: str, depth: int) -> Iterator[tuple[str, str]]:
     """What a node is to the checks: its kind and value, and further ones that it brings."""
     match node:
-        case nodes.title() if isinstance(node.parent, nodes.section):
-            yield "heading", f"level {depth}"
+        case nodes.title():
+            if isinstance(node.parent, nodes.section):
+                yield "heading", f"level {depth}"
+            yield "prose", prose(node)
         case nodes.target():
             yield from (("label", name) for name in node["names"] or [node.get("refid")] if name)
         case nodes.math_block():
@@ -100,7 +102,7 @@ def describe(node: Any, kind: str, depth: int) -> Iterator[tuple[str, str]]:
                 yield from (("prose", words) for words in sources.words_in_code(written.astext()))
         case nodes.reference() if node.get("refuri"):
             yield "link", node["refuri"]
-        case nodes.paragraph() | nodes.caption() | nodes.title():
+        case nodes.paragraph() | nodes.caption():
             yield "prose", prose(node)
         case _ if kind in ("exercise_node", "exercise_enumerable_node"):
             yield "exercise", node["label"] if node["label"] != f"{node['docname']}-exercise-{node['serial_number']}" else ""
@@ -111,8 +113,6 @@ def describe(node: Any, kind: str, depth: int) -> Iterator[tuple[str, str]]:
             yield from ((where, target.strip()) for target in node["reftarget"].split(","))
         case _ if isinstance(node, BLOCKS):
             yield "block", kind
-    if isinstance(node, nodes.title):
-        yield "prose", prose(node)
 
 
 def prose(node: Any) -> str:

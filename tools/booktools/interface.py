@@ -86,7 +86,7 @@ def add_edition_links(app: Sphinx, page: str, template: str, context: Context, d
             "lang": row["language"].replace("_", "-"),
             "here": edition == app.config.edition,
             "href": f"{up}{folder(edition)}{page}.html",
-            "url": f"{project.config()['html']['baseurl']}{folder(edition)}{page}.html",
+            "url": f"{project.setting('html', 'baseurl')}{folder(edition)}{page}.html",
         }
         for edition, row in project.editions().items()
     ]
@@ -115,7 +115,7 @@ def add_buttons(app: Sphinx, page: str, template: str, context: Context, doctree
                     "label": "download-buttons", "buttons": downloads})
     source = [link(github, _("Repository"), _("Source repository"), "fas fa-code-branch", "source-repository-button")]
     if page in project.pages():
-        branch = project.config()["repository"]["branch"]
+        branch = project.setting("repository", "branch")
         source.append(link(f"{github}/edit/{branch}/book/{edition}/{page}.md", _("Suggest edit"),
                            _("Suggest edit"), "fas fa-pencil-alt", "source-edit-button"))
     buttons.append({"type": "group", "tooltip": _("Source repositories"), "icon": "fas fa-code-branch",
@@ -153,5 +153,3 @@ def inline_diagrams(app: Sphinx, page: str, template: str, context: Context, doc
 
     if "body" in context:
         context["body"] = re.sub(r'<img [^>]*src="[^"]*_images/([\w-]+)\.svg"[^>]*>', drawing, context["body"])
-
-

@@ -9,17 +9,21 @@ import nbformat
 from . import library, project, sources
 from .execute import execute_all, unwanted
 from .project import Problem, show
-from .sources import FRONT_MATTER, Cell, Source, body, code, digest, plain_cell, prepared, read, tags
+from .sources import FRONT_MATTER, Cell, Source, body, code, digest, give_install_cell, plain_cell, read, tags
 
 
 def read_notebook(path: Path) -> Cell:
     try:
         return nbformat.read(path, as_version=4)
-    except FileNotFoundError:
-        raise Problem(f"{show(path)}:1: it is missing → make sync") from None
     except Exception as error:
         why = type(error).__name__
         raise Problem(f"{show(path)}:1: it cannot be read ({why}) → delete it, then make sync") from None
+
+
+def notebook_of(source: Source) -> Cell | None:
+    """The notebook beside a source, or None."""
+    path = source.path.with_suffix(".ipynb")
+    return read_notebook(path) if path.exists() else None
 
 
 def code_cells(notebook: Cell) -> list[Cell]:
@@ -38,13 +42,11 @@ def notebook_hash(notebook: Cell, path: Path) -> str:
     return made if made == stored(notebook, "source") else sources.parse(sources.front_matter(FRONT_MATTER) + written, path).hash
 
 
-def state(source: Source) -> str:
+def state(source: Source, notebook: Cell | None) -> str:
     """How a pair stands: new, in step, source (edited), notebook (edited), agreed (both alike) or conflict."""
-    path = source.path.with_suffix(".ipynb")
-    if not path.exists():
+    if notebook is None:
         return "new"
-    notebook = read_notebook(path)
-    before, theirs, ours = stored(notebook, "source"), notebook_hash(notebook, path), source.hash
+    before, theirs, ours = stored(notebook, "source"), notebook_hash(notebook, source.path), source.hash
     if theirs == before:
         return "in step" if ours == before else "source"
     return "agreed" if theirs == ours else "notebook" if ours == before else "conflict"
@@ -56,9 +58,8 @@ def cell_place(source: Source, index: int) -> str:
     return f"{shown}:1: cell {index + 1} (line {source.line(index)} of the .md)"
 
 
-def forged(source: Source) -> str | None:
+def forged(source: Source, notebook: Cell) -> str | None:
     """The first output of a notebook that is not the one sync stored, or that no page may show."""
-    notebook = read_notebook(source.path.with_suffix(".ipynb"))
     outputs = stored(notebook, "outputs") or []
     for index, cell in enumerate(code_cells(notebook)):
         what = f"shows {found}" if (found := unwanted(cell)) else "has another output than sync stored"
@@ -67,7 +68,7 @@ def forged(source: Source) -> str | None:
     return None
 
 
-def refusal(source: Source, how: str) -> str | None:
+def refusal(source: Source, notebook: Cell | None, how: str) -> str | None:
     """Why a pair in that state cannot be brought in step without losing an edit."""
     shown = show(source.path.with_suffix(".ipynb"))
     if how == "notebook":
@@ -80,7 +81,7 @@ def refusal(source: Source, how: str) -> str | None:
             f"{shown}:1: it and its .md were both edited since the last sync, and differ; nothing was written"
             f" → keep the .md: delete the notebook, then make sync; keep the notebook: make adopt NB={shown} FORCE=1"
         )
-    return None if how == "new" else forged(source)
+    return None if notebook is None else forged(source, notebook)
 
 
 def matters(cell: Cell) -> tuple[str, bool]:
@@ -101,10 +102,12 @@ def executed(text: str, path: str) -> Cell:
     """For Sphinx: a section's source as a notebook, with the outputs that its pair holds."""
     try:
         source = sources.parse(text.lstrip("\ufeff"), Path(path))
-        notebook = read_notebook(source.path.with_suffix(".ipynb"))
+        notebook = notebook_of(source)
+        if notebook is None:
+            raise Problem(f"{show(source.path.with_suffix('.ipynb'))}:1: it is missing → make sync")
         if (index := stale_cell(source, notebook)) is not None:
             raise Problem(f"{source.place(index)} was changed and not run → make sync")
-        if refused := refusal(source, state(source)):
+        if refused := refusal(source, notebook, state(source, notebook)):
             raise Problem(refused)
     except Problem as problem:
         sys.exit(f"\n{problem}")
@@ -146,11 +149,11 @@ def adopt(path: Path, force: bool = False) -> None:
         example = show(project.notebook(project.source_edition(), (project.sections() or ["NAME"])[0]))
         raise Problem(f"{show(path)} is not a notebook of the book → name one, for example {example}")
     source, notebook = read(edition, page), read_notebook(path)
-    how = state(source)
+    how = state(source, notebook)
     if how in ("in step", "source"):
         raise Problem(f"{show(path)} was not edited since the last sync → nothing to adopt; run make sync")
     if how == "conflict" and not force:
-        raise Problem(str(refusal(source, how)))
+        raise Problem(str(refusal(source, notebook, how)))
     if any(cell.get("attachments") for cell in notebook.cells):
         raise Problem(f"{show(path)} holds a pasted picture → put it in book/static and refer to it")
     if edition in project.translations():
@@ -166,14 +169,20 @@ def sync(everything: bool = False) -> tuple[list[str], list[str]]:
     """Bring library, translations' code and pairs up to date; what changed, and what went wrong."""
     english, pages = project.source_edition(), project.sections()
     texts: dict[tuple[str, str], Source] = {}
+    notebooks: dict[str, Cell | None] = {}  # the English ones
     problems, notes = [], []
     for page in pages:
         for edition in project.editions():
             try:
-                source = texts[edition, page] = prepared(edition, page)
-                if refused := refusal(source, state(read(edition, page))):
+                source = read(edition, page)
+                notebook = notebook_of(source)
+                if refused := refusal(source, notebook, state(source, notebook)):
                     raise Problem(refused)
-                if edition != english and (english, page) in texts:
+                give_install_cell(source)
+                texts[edition, page] = source
+                if edition == english:
+                    notebooks[page] = notebook
+                elif (english, page) in texts:
                     notes += sources.bring_code_over(texts[english, page], source)
             except Problem as problem:
                 problems.append(str(problem))
@@ -183,12 +192,11 @@ def sync(everything: bool = False) -> tuple[list[str], list[str]]:
     print(*notes, sep="\n", end="\n" * bool(notes))
     outputs, due = {}, []
     for page in pages:
-        path, source = project.notebook(english, page), texts[english, page]
+        source, notebook = texts[english, page], notebooks[page]
         if project.write(source.path, source.text()):
             changed.append(source.path)
             source.lines = read(english, page).lines
-        notebook = None if everything or not path.exists() else read_notebook(path)
-        if notebook is None or stale_cell(source, notebook) is not None:
+        if everything or notebook is None or stale_cell(source, notebook) is not None:
             due.append(source)
         else:
             outputs[page] = code_cells(notebook)
@@ -199,6 +207,3 @@ def sync(everything: bool = False) -> tuple[list[str], list[str]]:
             files = {source.path: source.text(), source.path.with_suffix(".ipynb"): notebook_text(source, outputs[page])}
             changed += [path for path, text in files.items() if project.write(path, text)]
     return [show(path) for path in changed], problems
-
-
-

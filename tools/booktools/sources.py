@@ -119,16 +119,14 @@ def is_install_cell(cell: Cell) -> bool:
     return 'find_spec("softmax_lib")' in cell.source
 
 
-def prepared(edition: str, page: str) -> Source:
-    """A section whose first code cell installs the library where it is missing, hidden on the website."""
-    source = read(edition, page)
+def give_install_cell(source: Source) -> None:
+    """The first code cell installs the library where it is missing, hidden on the website."""
     if not source.code or not is_install_cell(source.code[0]):
         first = source.cells.index(source.code[0]) if source.code else len(source.cells)
         source.cells.insert(first, nbformat.v4.new_code_cell())
         source.lines.insert(first, source.lines[first] if first < len(source.lines) else 1)
     source.code[0].source = INSTALL_CELL.format(project.repository())
     source.code[0].metadata = nbformat.from_dict({"tags": ["remove-cell"]})
-    return source
 
 
 # ---- syntax
