@@ -7,6 +7,8 @@
 OMP_NUM_THREADS ?= 1
 OMP_WAIT_POLICY ?= passive
 export OMP_NUM_THREADS OMP_WAIT_POLICY
+# Python keeps what it has compiled: without that each of the hundreds of processes compiles PyTorch anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python

@@ -28,6 +28,9 @@
     return summary;
   }
 
+  addEventListener("beforeprint", () => {
+    for (const folded of document.querySelectorAll("details.hide")) folded.open = true;
+  });
   document.addEventListener("DOMContentLoaded", () => {
     if (typeof Search !== "undefined") Search.makeSearchSummary = excerpt;
     for (const name of ["title", "aria-label"])

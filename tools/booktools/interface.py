@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from docutils import nodes
 from sphinx import locale
 from sphinx.application import Sphinx
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinxcontrib.bibtex.plugin import register_plugin
 from sphinxcontrib.bibtex.style.referencing import PersonStyle
 from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferenceStyle
@@ -21,6 +23,7 @@ Context = dict[str, Any]
 
 def setup(app: Sphinx) -> None:
     app.add_config_value("edition_name", "", "html")
+    app.add_post_transform(OutputPrompts)
     app.connect("config-inited", translate_interface, priority=900)
     app.connect("config-inited", cite_in_words, priority=900)
     app.connect("builder-inited", write_interface_script)
@@ -56,6 +59,20 @@ def cite_in_words(app: Sphinx, config: Any) -> None:
     persons = {field: table[english] for field, english in (("sep2", "and"), ("other", "et al.")) if english in table}
     style: Any = lambda: AuthorYearReferenceStyle(person=PersonStyle(**persons))  # type: ignore[arg-type]  # noqa: E731
     register_plugin("sphinxcontrib.bibtex.style.referencing", "edition", style, force=True)
+
+
+class OutputPrompts(SphinxPostTransform):
+    """What is folded behind a question (tag hide-output) is called output, and not code."""
+
+    default_priority = 190  # before myst-nb writes the prompts, at 199
+    formats = ("html",)
+
+    def run(self, **_: Any) -> None:
+        table = words(self.config.edition)
+        for node in self.document.findall(nodes.container):
+            if node.get("hide_mode") == "output":
+                for key, said in (("prompt_show", "Show the output"), ("prompt_hide", "Hide the output")):
+                    node[key] = table.get(said, said)
 
 
 def write_interface_script(app: Sphinx) -> None:
