@@ -382,13 +382,13 @@ def test_fashion_mnist_defined_by_the_reader(fashion):
     for Class in FashionMNIST, d2l.FashionMNIST:
         for method in text_labels, get_dataloader:
             d2l.add_to_class(Class)(method)
-    for (X, y), (X0, y0) in zip(data.val_dataloader(), mine.val_dataloader(), strict=True):
+    for (X, y), (X0, y0) in zip(data.val_dataloader(), mine.test_dataloader(), strict=True):
         assert (X - X0).abs().max() < 0.02 and torch.equal(y, y0)  # PIL rounds to whole bytes
     for source in data, mine:
         assert next(iter(source.train_dataloader()))[0].shape == (64, 1, 32, 32)
         d2l.FashionMNIST.visualize(source, batch := next(iter(source.val_dataloader())))
         assert titles() == d2l.get_fashion_mnist_labels(batch[1])[:8]
-    mine.val = torch_data.random_split(mine.val, [400, 100])[0]
+    mine.val = torch_data.random_split(mine.val, [300, 34])[0]
     X, y = next(iter(mine.val_dataloader()))
     assert X.shape == (64, 1, 32, 32) and torch.allclose(X[3], mine.val[3][0]) and y[3] == mine.val[3][1]
     model = d2l.SoftmaxRegression(num_outputs=10, lr=0.1)

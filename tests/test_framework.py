@@ -30,7 +30,7 @@ SIGNATURES = {
     "Module.loss": "(self, y_hat, y)", "Module.apply_init": "(self, inputs, init=None)",
     "DataModule": "(root=None, num_workers=0)", "DataModule.get_dataloader": "(self, train)",
     "DataModule.get_tensorloader": "(self, tensors, train, indices=slice(0, None, None))",
-    "Trainer": "(max_epochs, num_gpus=0, gradient_clip_val=0)", "Trainer.fit": "(self, model, data)",
+    "Trainer": "(max_epochs, num_gpus=0, gradient_clip_val=0, patience=None)", "Trainer.fit": "(self, model, data)",
     "Trainer.clip_gradients": "(self, grad_clip_val, model)", "SGD": "(params, lr)", "LinearRegression": "(lr)",
     "SyntheticRegressionData": "(w, b, noise=0.01, num_train=1000, num_val=1000, batch_size=32)",
     "LinearRegressionScratch": "(num_inputs, lr, sigma=0.01)", "cpu": "()", "gpu": "(i=0)", "num_gpus": "()",
@@ -38,6 +38,7 @@ SIGNATURES = {
     "FashionMNIST.visualize": "(self, batch, nrows=1, ncols=8, labels=[])",
     "Classifier.accuracy": "(self, Y_hat, Y, averaged=True)", "Classifier.loss": "(self, Y_hat, Y, averaged=True)",
     "Classifier.layer_summary": "(self, X_shape)", "SoftmaxRegression": "(num_outputs, lr)",
+    "FashionMNIST.test_dataloader": "(self)", "SoftmaxRegressionScratch": "(num_inputs, num_outputs, lr, sigma=0.01)",
 }
 
 true_w, true_b = torch.tensor([2, -3.4]), 4.2
@@ -102,6 +103,7 @@ REFUSED = {
     "gradients reversed": (lambda: fit(scratch(), gradient_clip_val=-1), "grad_clip_val"),
     "gradients of nan": (lambda: fit(scratch(), gradient_clip_val=math.nan), "grad_clip_val"),
     "nothing to train on": (lambda: fit(scratch(), Given([], one)), "training gave no minibatch"),
+    "patience without validation": (lambda: fit(scratch(), Given(one), patience=1), "patience"),
     "no data": (lambda: fit(scratch(), sl.DataModule()), "get_dataloader"),
     "no loss": (lambda: sl.Module().loss(1, 2), "loss"),
     "a bias per weight": (lambda: sl.SyntheticRegressionData(true_w, torch.ones(5)), "5"),
@@ -456,6 +458,24 @@ def test_a_good_experiment_is_silent(capsys):
     assert [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()] == ["epoch 1", "epoch 2"]
 
 
+class Noted(sl.LinearRegressionScratch):
+    """Its validation losses are given, two minibatches an epoch, and it counts its epochs in w."""
+    def validation_step(self, batch):
+        self.plot("loss", self.losses[self.trainer.epoch], train=False)
+        self.w.data.fill_(self.trainer.epoch)
+
+
+@pytest.mark.parametrize("losses, patience, last, best", [
+    ([3, 1, 2, math.nan, 0.5, 4], 2, 3, 1), ([3, 1, 2, math.nan, 0.5, 4], 3, 5, 4), ([3, 2, 1, 1, 1, 1], 1, 3, 2),
+    ([math.nan] * 6, 2, 1, -1), ([6, 5, 4, 3, 2, 1], 0, 5, 5), ([1, 2, 3, 4, 5, 6], 9, 5, 0)])
+def test_early_stopping(losses, patience, last, best):
+    model = Noted(2, lr=0)
+    model.losses = losses
+    for _ in range(2):  # begun anew
+        trainer = fit(model, Given(one, one * 2), 6, patience=patience)
+        assert (trainer.epoch, trainer.best_epoch, model.w[1].item()) == (last, best, last if best < 0 else best)
+
+
 # -- devices ------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("apple, cuda, expected", [(False, 0, ["cuda:3", 0]), (False, 5, ["cuda:3", 5]),
@@ -618,16 +638,18 @@ def test_layer_summary(capsys):
 # -- Fashion-MNIST and softmax regression -------------------------------------------------------------
 
 def test_fashion_mnist_as_a_data_module():
-    """What it serves is that of load_data_fashion_mnist."""
+    """It serves the images of fashion_mnist: five sixths of the training images, the others, and the test images."""
     data = sl.FashionMNIST(batch_size=256)
     assert data.root == sl.fashion_mnist_root() and data.hparams == dict(batch_size=256, resize=(28, 28), num_workers=0)
     assert data.text_labels(range(10)) == LABELS == data.text_labels(torch.arange(10))
-    for theirs, train, n in zip(sl.load_data_fashion_mnist(256), (True, False), (60_000, 10_000)):
-        mine, dataset = data.get_dataloader(train), data.train if train else data.val
-        assert mine.dataset is dataset and len(dataset) == n and len(mine) == len(theirs) == math.ceil(n / 256)
-        batches = [torch.manual_seed(4) and next(iter(loader)) for loader in (mine, theirs)]
-        assert same(*batches) and [part.shape for part in batches[0]] == [(256, 1, 28, 28), (256,)]
-        assert torch.equal(dataset.labels[:256], batches[0][1]) != train
+    images, labels = (torch.cat(parts) for parts in zip(sl.fashion_mnist(True), sl.fashion_mnist(False)))
+    loaders = data.train_dataloader(), data.val_dataloader(), data.test_dataloader()
+    for loader, dataset, start, end in zip(loaders, (data.train, data.val, data.test), (0, 50_000, 60_000), (50_000, 60_000, 70_000)):
+        assert loader.dataset is dataset and len(dataset) == end - start and len(loader) == math.ceil(len(dataset) / 256)
+        assert torch.equal(dataset.labels, labels[start:end])
+        X, y = next(iter(loader))
+        assert (X.shape, y.shape) == ((256, 1, 28, 28), (256,)) and torch.equal(dataset.labels[:256], y) == (start > 0)
+        assert start == 0 or torch.allclose(X[:, 0], images[start:start + 256] / 255)
     data.num_workers = 2
     assert data.val_dataloader().num_workers == 2 and sl.FashionMNIST(resize=(14, 40)).val[0][0].shape == (1, 14, 40)
 
@@ -641,6 +663,16 @@ def test_visualize(n, grid, titles):
     assert all(np.array_equal(a, b) for a, b in zip(shown(axes), X[:size, 0], strict=True))
     assert [ax.get_title() for ax in axes] == expected + [""] * (size - len(expected))
     assert axes[0].get_subplotspec().get_gridspec().nrows == (grid or [1])[0]
+
+
+def test_softmax_regression_from_scratch():
+    """Probabilities without overflow, and the loss of the model with PyTorch's parts."""
+    model, X, y = sl.SoftmaxRegressionScratch(6, 3, lr=0.2, sigma=1), 1000 * torch.randn(5, 1, 2, 3), torch.tensor([0, 2, 1, 1, 0])
+    assert model.W.shape == (6, 3) and model.b.tolist() == [0, 0, 0] and model.lr == 0.2 and model.W.std() > 0.3
+    for scale in 1, 1e-3:
+        logits = (scale * X).flatten(1) @ model.W + model.b
+        assert torch.allclose(model(scale * X), logits.softmax(1), atol=1e-6)
+    assert model.loss(model(scale * X), y).item() == pytest.approx(F.cross_entropy(logits, y).item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(3, 1, 28, 28), (3, 5)])

@@ -3,7 +3,6 @@
 Softmax and cross-entropy are those of the book's cells, taken from its sources; the rest is the library's.
 """
 import ast
-import copy
 import functools
 import math
 import subprocess
@@ -167,17 +166,9 @@ class Failing(sl.LinearRegressionScratch):
         self.states = [*self.states, [self.w.clone(), self.b.clone()]]
 
 
-@pytest.fixture
-def stopping():
-    """An object of the class of the exercise on early stopping, from its cell."""
-    cell, = (cell.source for cell in sources.read("en", "training-framework").code if "class Stopping" in cell.source)
-    exec(cell, names := {"Trainer": sl.Trainer, "math": math, "copy": copy})
-    return names["StoppingTrainer"](9, 3)
-
-
 @pytest.mark.parametrize("good_epochs", [0, 2])
-def test_early_stopping_keeps_no_nan(stopping, good_epochs):
-    model, data = Failing(good_epochs), regression()
+def test_early_stopping_keeps_no_nan(good_epochs):
+    model, data, stopping = Failing(good_epochs), regression(), sl.Trainer(9, patience=3)
     with pytest.warns(UserWarning, match="nan"):
         stopping.fit(model, data)
     assert stopping.epoch == good_epochs and len(model.board.data["val_loss"]) == good_epochs + 1
@@ -185,14 +176,6 @@ def test_early_stopping_keeps_no_nan(stopping, good_epochs):
     if good_epochs:
         kept = model.states[(stopping.best_epoch + 1) * len(data.val_dataloader()) - 1]
         assert all(torch.equal(p, q) for p, q in zip(model.parameters(), kept, strict=True))
-
-
-def test_early_stopping_waits_starts_afresh_and_wants_validation_data(stopping):
-    for model in [Failing(9, lr=0)] * 2:  # no epoch is better than the first
-        stopping.fit(model, regression())
-        assert (stopping.best_epoch, stopping.epoch) == (0, 3)
-    with pytest.raises(ValueError, match="^early stopping needs validation data$"):
-        stopping.fit(Failing(9), sl.SyntheticRegressionData(torch.ones(2), 0, num_train=10, num_val=0))
 
 
 REPRODUCED = """if True:

@@ -71,6 +71,12 @@ with open("../../ran.txt", "a") as file:
 print("solved")
 ```
 
+```{{code-cell}} ipython3
+:tags: [hide-output]
+
+print("predicted")
+```
+
 ```{{solution-end}}
 ```
 """
@@ -148,9 +154,9 @@ def test_a_build_runs_no_cell(book):
 @pytest.mark.parametrize(
     "edition, lang, labels",
     [
-        ("en", "en", ["Table 1.1", "Exercise 1.1", "Solution to"]),
-        ("vi", "vi", ["Bảng 1.1", "Bài tập 1.1", "Lời giải cho", "Hiện mã", "Tìm kiếm"]),
-        ("zh", "zh-CN", ["表 1.1", "练习 1.1", "解答", "显示代码", "搜索"]),
+        ("en", "en", ["Table 1.1", "Exercise 1.1", "Solution to", "Show the output"]),
+        ("vi", "vi", ["Bảng 1.1", "Bài tập 1.1", "Lời giải cho", "Hiện mã", "Xem kết quả", "Tìm kiếm"]),
+        ("zh", "zh-CN", ["表 1.1", "练习 1.1", "解答", "显示代码", "查看输出", "搜索"]),
         ("fr", "fr", ["Exercice 1.1"]),
     ],
 )

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler, TensorDataset
 import softmax_lib as sl
 
-__all__ = ["get_fashion_mnist_labels", "show_images", "get_dataloader_workers", "ImageDataset", "batch_loader", "FashionMNIST", "load_data_fashion_mnist"]
+__all__ = ["get_fashion_mnist_labels", "show_images", "get_dataloader_workers", "ImageDataset", "batch_loader", "load_data_fashion_mnist"]
 
 
 # book/en/image-classification-dataset.md, cell 8
@@ -53,10 +53,10 @@ def show_images(imgs, num_rows, num_cols, titles=None, scale=1.5):
 
 # book/en/image-classification-dataset.md, cell 12
 def get_dataloader_workers():
-    """How many worker processes a DataLoader can safely use here.
+    """How many worker processes a DataLoader can use in a notebook.
 
     At most 4 and at most the number of cores that this process may use;
-    0 where workers cannot be forked (Windows, macOS, recent Pythons).
+    0 where workers are not forked and so know no class of the notebook.
     Explained in “Fashion-MNIST: an image classification dataset”:
     https://softmax-step-by-step.github.io/softmax-step-by-step/image-classification-dataset.html
     """
@@ -66,14 +66,12 @@ def get_dataloader_workers():
     return min(4, len(os.sched_getaffinity(0))) if forks else 0
 
 
-# book/en/image-classification-dataset.md, cell 14
+# book/en/image-classification-dataset.md, cell 15
 class ImageDataset(TensorDataset):
-    """Images and labels in memory, served one by one or many at once.
+    """Images, uint8 (n, height, width) or (n, c, height, width), with labels.
 
-    images: bytes, uint8 (n, height, width), or (n, c, height, width) with
-    c channels; other types are a TypeError. labels: int64 (n,). resize:
-    None, or the side of the square that the images become, or (height,
-    width).
+    resize: None, a side, or (height, width). An element: float32
+    (c, height, width) in [0, 1] and a label; for a list of b, (b, c, ...).
     Explained in “Fashion-MNIST: an image classification dataset”:
     https://softmax-step-by-step.github.io/softmax-step-by-step/image-classification-dataset.html
     """
@@ -85,22 +83,15 @@ class ImageDataset(TensorDataset):
         size = self.images.shape[-2:] if resize is None else resize
         self.size = torch.tensor(size).expand(2).tolist()
 
-
-# book/en/image-classification-dataset.md, cell 15
-@sl.add_to_class(ImageDataset)
-def __getitem__(self, i):
-    """For a number i, float32 (c, height, width) in [0, 1] and a label.
-
-    For a list of b numbers, float32 (b, c, height, width) and b labels.
-    """
-    X = self.images[i] / 255
-    if self.images.ndim == 3:
-        X = X.unsqueeze(-3)  # the axis of the channel
-    if self.size != list(X.shape[-2:]):
-        Z = F.interpolate(X.reshape(-1, 1, *X.shape[-2:]), self.size,
-                          mode='bilinear', antialias=True).clamp(0, 1)
-        X = Z.reshape(*X.shape[:-2], *self.size)
-    return X, self.labels[i]
+    def __getitem__(self, i):
+        X = self.images[i] / 255
+        if self.images.ndim == 3:
+            X = X.unsqueeze(-3)  # the axis of the channel
+        if self.size != list(X.shape[-2:]):
+            Z = F.interpolate(X.reshape(-1, 1, *X.shape[-2:]), self.size,
+                              mode='bilinear', antialias=True).clamp(0, 1)
+            X = Z.reshape(*X.shape[:-2], *self.size)
+        return X, self.labels[i]
 
 
 # book/en/image-classification-dataset.md, cell 16
@@ -108,8 +99,6 @@ def batch_loader(dataset, batch_size, shuffle=False, num_workers=0):
     """A DataLoader that asks dataset for a whole batch at once.
 
     dataset: it must accept a list of numbers, as ImageDataset does.
-    batch_size: examples in a batch; the last one may have fewer.
-    num_workers: processes that read.
     Explained in “Fashion-MNIST: an image classification dataset”:
     https://softmax-step-by-step.github.io/softmax-step-by-step/image-classification-dataset.html
     """
@@ -120,57 +109,16 @@ def batch_loader(dataset, batch_size, shuffle=False, num_workers=0):
 
 
 # book/en/image-classification-dataset.md, cell 20
-class FashionMNIST(sl.DataModule):
-    """Fashion-MNIST as a DataModule: .train and .val are its datasets.
-
-    batch_size: how many examples a batch has; the last may have fewer.
-    resize: (height, width) of the images, or the side of a square. A batch
-    is X, float32 (b, 1, height, width) in [0, 1], and y, int64 (b,).
-    Explained in “Fashion-MNIST: an image classification dataset”:
-    https://softmax-step-by-step.github.io/softmax-step-by-step/image-classification-dataset.html
-    """
-    def __init__(self, batch_size=64, resize=(28, 28)):
-        super().__init__()
-        self.save_hyperparameters()
-        self.train = ImageDataset(*sl.fashion_mnist(train=True), resize)
-        self.val = ImageDataset(*sl.fashion_mnist(train=False), resize)
-
-    def text_labels(self, indices):
-        """The names of the classes for numeric labels, as a list."""
-        return get_fashion_mnist_labels(indices)
-
-
-# book/en/image-classification-dataset.md, cell 21
-@sl.add_to_class(FashionMNIST)
-def get_dataloader(self, train):
-    """The loader over .train, shuffled, or over .val."""
-    data = self.train if train else self.val
-    return batch_loader(data, self.batch_size, train, self.num_workers)
-
-
-# book/en/image-classification-dataset.md, cell 22
-@sl.add_to_class(FashionMNIST)
-def visualize(self, batch, nrows=1, ncols=8, labels=[]):
-    """Show the first images of a batch (X, y) in a grid with titles.
-
-    X: (b, 1, height, width). labels: the titles, by default the names of
-    the classes y.
-    """
-    X, y = batch
-    show_images(X, nrows, ncols, titles=labels or self.text_labels(y))
-
-
-# book/en/image-classification-dataset.md, cell 24
 def load_data_fashion_mnist(batch_size, resize=None):
     """Load Fashion-MNIST: (train_iter, test_iter).
 
-    batch_size: how many examples a batch has; the last may have fewer.
     resize: None, or the side r of the square that the images become.
-    Each loader yields X, float32 (b, 1, 28, 28) or (b, 1, r, r) in
-    [0, 1], and y, int64 (b,), and can be run through again and again;
-    the training data are shuffled anew each time.
+    A batch is X, float32 (b, 1, 28, 28) or (b, 1, r, r) in [0, 1], and
+    y, int64 (b,); the training data are shuffled anew in every epoch.
     Explained in “Fashion-MNIST: an image classification dataset”:
     https://softmax-step-by-step.github.io/softmax-step-by-step/image-classification-dataset.html
     """
-    data = FashionMNIST(batch_size, resize)
-    return data.train_dataloader(), data.val_dataloader()
+    train = ImageDataset(*sl.fashion_mnist(train=True), resize)
+    test = ImageDataset(*sl.fashion_mnist(train=False), resize)
+    return (batch_loader(train, batch_size, shuffle=True),
+            batch_loader(test, batch_size))

@@ -23,7 +23,7 @@ def synthetic_data(w, b, num_examples):
     return X, y + 0.01 * torch.randn(y.shape)
 
 
-# book/en/linear-regression-scratch.md, cell 9
+# book/en/linear-regression-scratch.md, cell 14
 def linreg(X, w, b):
     """The linear regression model: Xw + b.
 
@@ -35,7 +35,7 @@ def linreg(X, w, b):
     return X @ w + b
 
 
-# book/en/linear-regression-scratch.md, cell 11
+# book/en/linear-regression-scratch.md, cell 16
 def squared_loss(y_hat, y):
     """The squared loss of each example: (y_hat - y)² / 2.
 
@@ -47,7 +47,7 @@ def squared_loss(y_hat, y):
     return (y_hat - y.reshape(y_hat.shape)) ** 2 / 2
 
 
-# book/en/linear-regression-scratch.md, cell 12
+# book/en/linear-regression-scratch.md, cell 17
 def sgd(params, lr, batch_size):
     """One step of minibatch stochastic gradient descent, in place.
 

@@ -1,19 +1,19 @@
 """What the section “Softmax regression from scratch” saves."""
 # Made by `make sync` from book/en/softmax-regression-scratch.md; do not edit it here.
 
+import torch
+import softmax_lib as sl
 import contextlib
 import math
 import warnings
 import numpy as np
-import torch
 from torch import nn
-import softmax_lib as sl
 from softmax_lib._display import LiveFigure
 
-__all__ = ["correct", "accuracy", "Accumulator", "device_of", "evaluation", "evaluate_loss", "evaluate_accuracy", "train_epoch_ch3", "Animator", "train_ch3", "predict_ch3", "Classifier"]
+__all__ = ["correct", "accuracy", "Accumulator", "device_of", "evaluation", "evaluate_loss", "evaluate_accuracy", "train_epoch_ch3", "Animator", "train_ch3", "predict_ch3"]
 
 
-# book/en/softmax-regression-scratch.md, cell 12
+# book/en/softmax-regression-scratch.md, cell 16
 def correct(y_hat, y):
     """Which predictions are right: one truth value for each example.
 
@@ -32,7 +32,7 @@ def correct(y_hat, y):
     return y_hat == y
 
 
-# book/en/softmax-regression-scratch.md, cell 13
+# book/en/softmax-regression-scratch.md, cell 17
 def accuracy(y_hat, y):
     """The number of correct predictions, a float; see `correct`.
 
@@ -42,7 +42,7 @@ def accuracy(y_hat, y):
     return float(correct(y_hat, y).sum())
 
 
-# book/en/softmax-regression-scratch.md, cell 15
+# book/en/softmax-regression-scratch.md, cell 19
 class Accumulator(list):
     """A list of n running sums, all 0.0 at the beginning.
 
@@ -61,7 +61,7 @@ class Accumulator(list):
         self[:] = [0.0] * len(self)
 
 
-# book/en/softmax-regression-scratch.md, cell 16
+# book/en/softmax-regression-scratch.md, cell 20
 def device_of(net):
     """The device of a module's parameters; None for a plain function.
 
@@ -72,7 +72,7 @@ def device_of(net):
     return next((param.device for param in params), None)
 
 
-# book/en/softmax-regression-scratch.md, cell 17
+# book/en/softmax-regression-scratch.md, cell 21
 @contextlib.contextmanager
 def evaluation(net):
     """A block in which net is in evaluation mode, without gradients.
@@ -93,7 +93,7 @@ def evaluation(net):
             part.training = True
 
 
-# book/en/softmax-regression-scratch.md, cell 18
+# book/en/softmax-regression-scratch.md, cell 22
 def evaluate_loss(net, data_iter, loss):
     """The mean loss per example of net on data_iter.
 
@@ -112,7 +112,7 @@ def evaluate_loss(net, data_iter, loss):
     return metric[0] / metric[1]
 
 
-# book/en/softmax-regression-scratch.md, cell 19
+# book/en/softmax-regression-scratch.md, cell 23
 def evaluate_accuracy(net, data_iter):
     """The fraction of correct predictions of net on data_iter.
 
@@ -122,7 +122,7 @@ def evaluate_accuracy(net, data_iter):
     return evaluate_loss(net, data_iter, correct)
 
 
-# book/en/softmax-regression-scratch.md, cell 22
+# book/en/softmax-regression-scratch.md, cell 26
 def train_epoch_ch3(net, train_iter, loss, updater):
     """Train for one epoch and return (mean loss, accuracy) over it.
 
@@ -156,7 +156,7 @@ def train_epoch_ch3(net, train_iter, loss, updater):
     return metric[0] / metric[2], metric[1] / metric[2]
 
 
-# book/en/softmax-regression-scratch.md, cell 23
+# book/en/softmax-regression-scratch.md, cell 27
 class Animator:
     """Live curves: add points while a computation runs.
 
@@ -177,37 +177,30 @@ class Animator:
         self.style = (xlabel, ylabel, legend, xlim, ylim, xscale, yscale,
                       fmts, figsize, self.axes[0])
 
+    def add(self, x, y):
+        """Add a point to each curve.
 
-# book/en/softmax-regression-scratch.md, cell 24
-@sl.add_to_class(Animator)
-def text(self, x, y):
-    """The line for a point of each curve, 'epoch 1: train loss 0.6'."""
-    named = zip(self.legend or [''] * len(y), y)
-    return f'{self.xlabel or "x"} {x:g}:' + ''.join(
-        f' {name} {value:.4f}' for name, value in named if value is not None)
+        y: a number, or one per curve, None where a curve gets no point.
+        x: a number for all of them, or one per curve.
+        """
+        y = y if np.iterable(y) else [y]
+        x = x if np.iterable(x) else [x] * len(y)
+        self.X, self.Y = self.X or [[] for _ in y], self.Y or [[] for _ in y]
+        for xs, ys, a, b in zip(self.X, self.Y, x, y, strict=True):
+            if a is not None and b is not None:
+                xs.append(float(a))
+                ys.append(float(b))
+        sl.plot(self.X, self.Y, *self.style)
+        self.live.show(self.text(x[0], y) if x[0] % 1 == 0 else '')
 
-
-# book/en/softmax-regression-scratch.md, cell 25
-@sl.add_to_class(Animator)
-def add(self, x, y):
-    """Add a point to each curve.
-
-    y: a number, or one per curve, None where a curve gets no point.
-    x: a number for all of them, or one per curve.
-    """
-    y = y if np.iterable(y) else [y]
-    x = x if np.iterable(x) else [x] * len(y)
-    if not self.X:
-        self.X, self.Y = [[] for _ in y], [[] for _ in y]
-    for xs, ys, a, b in zip(self.X, self.Y, x, y, strict=True):
-        if a is not None and b is not None:
-            xs.append(float(a))
-            ys.append(float(b))
-    sl.plot(self.X, self.Y, *self.style)
-    self.live.show(self.text(x[0], y) if x[0] % 1 == 0 else '')
+    def text(self, x, y):
+        """The line for a point of each curve, 'epoch 1: train loss 0.6'."""
+        named = zip(self.legend or [''] * len(y), y)
+        return f'{self.xlabel or "x"} {x:g}:' + ''.join(
+            f' {name} {a:.4f}' for name, a in named if a is not None)
 
 
-# book/en/softmax-regression-scratch.md, cell 26
+# book/en/softmax-regression-scratch.md, cell 28
 def train_ch3(net, train_iter, test_iter, loss, num_epochs, updater):
     """Train net for num_epochs epochs, with live curves.
 
@@ -234,7 +227,7 @@ def train_ch3(net, train_iter, test_iter, loss, num_epochs, updater):
     return *train_metrics, test_acc
 
 
-# book/en/softmax-regression-scratch.md, cell 30
+# book/en/softmax-regression-scratch.md, cell 32
 def predict_ch3(net, test_iter, n=6, labels=None):
     """Show n images of the first minibatch with true and predicted labels.
 
@@ -250,56 +243,3 @@ def predict_ch3(net, test_iter, n=6, labels=None):
     titles = [f'{names[true]}\n{names[pred]}'
               for true, pred in zip(y[:n].tolist(), y_hat.tolist())]
     sl.show_images(X[:n].squeeze(1), 1, n, titles=titles)
-
-
-# book/en/softmax-regression-scratch.md, cell 35
-class Classifier(sl.Module):
-    """A Module for classification: cross-entropy loss, and accuracy.
-
-    Y_hat: logits, (b, q) or (..., q). Y: labels, (b,) or (...), from 0
-    to q - 1, or -100 for unknown; or soft labels, shaped like Y_hat.
-    Explained in “Softmax regression from scratch”:
-    https://softmax-step-by-step.github.io/softmax-step-by-step/softmax-regression-scratch.html
-    """
-    def validation_step(self, batch):
-        """Plot loss and accuracy on a minibatch of the validation data."""
-        Y_hat = self(*batch[:-1])
-        self.plot('loss', self.loss(Y_hat, batch[-1]), train=False)
-        self.plot('acc', self.accuracy(Y_hat, batch[-1]), train=False)
-
-    def accuracy(self, Y_hat, Y, averaged=True):
-        """The fraction of correct predictions, a tensor.
-
-        averaged=False: 1.0 or 0.0 for each known label, (n,).
-        """
-        if Y.shape == Y_hat.shape:  # soft labels
-            Y = Y.argmax(dim=-1)
-        known = Y != -100
-        right = correct(Y_hat[known], Y[known]).float()
-        return right.mean() if averaged else right
-
-
-# book/en/softmax-regression-scratch.md, cell 36
-@sl.add_to_class(Classifier)
-def loss(self, Y_hat, Y, averaged=True):
-    """The mean cross-entropy of logits Y_hat and labels Y.
-
-    averaged=False: that of each label, (n,), 0 where it is unknown.
-    """
-    if Y.shape == Y_hat.shape:  # soft labels
-        Y = Y.movedim(-1, 1)
-    l = nn.functional.cross_entropy(Y_hat.movedim(-1, 1), Y,
-                                    reduction='mean' if averaged else 'none')
-    return l if averaged else l.flatten()
-
-
-# book/en/softmax-regression-scratch.md, cell 37
-@sl.add_to_class(Classifier)
-def layer_summary(self, X_shape):
-    """Print the output shape of each layer of self.net, for X (b, ...)."""
-    layers = self.net if isinstance(self.net, nn.Sequential) else [self.net]
-    X = torch.zeros(X_shape).to(next(iter(self.parameters())))
-    with evaluation(self):
-        for layer in layers:
-            X = layer(X)
-            print(f'{type(layer).__name__} output shape:', tuple(X.shape))

@@ -4,16 +4,17 @@
 import collections
 import functools
 import inspect
+import math
 import warnings
 import torch
 from torch import nn
 import softmax_lib as sl
 from softmax_lib._display import LiveFigure, in_notebook
 
-__all__ = ["add_to_class", "HyperParameters", "Point", "ProgressBoard", "Module", "DataModule", "SyntheticRegressionData", "Trainer", "cpu", "gpu", "num_gpus", "SGD", "LinearRegressionScratch", "LinearRegression"]
+__all__ = ["add_to_class", "HyperParameters", "Point", "ProgressBoard", "Module", "DataModule", "SyntheticRegressionData", "Trainer", "SGD", "LinearRegressionScratch", "LinearRegression", "cpu", "gpu", "num_gpus", "FashionMNIST", "Classifier", "SoftmaxRegressionScratch", "SoftmaxRegression"]
 
 
-# book/en/training-framework.md, cell 3
+# book/en/training-framework.md, cell 6
 def add_to_class(Class):
     """A decorator that makes the function below it a method of Class.
 
@@ -28,7 +29,7 @@ def add_to_class(Class):
     return register
 
 
-# book/en/training-framework.md, cell 5
+# book/en/training-framework.md, cell 8
 class HyperParameters:
     """A class whose constructor keeps its arguments in one line.
 
@@ -51,7 +52,7 @@ class HyperParameters:
                 setattr(self, name, values[name])
 
 
-# book/en/training-framework.md, cell 7
+# book/en/training-framework.md, cell 10
 Point = collections.namedtuple('Point', ['x', 'y'])
 
 
@@ -90,7 +91,7 @@ class ProgressBoard(HyperParameters):
                 self.redraw()
 
 
-# book/en/training-framework.md, cell 8
+# book/en/training-framework.md, cell 11
 @add_to_class(ProgressBoard)
 def redraw(self):
     """Draw all curves as they are now."""
@@ -108,7 +109,7 @@ def redraw(self):
     self.live.show()
 
 
-# book/en/training-framework.md, cell 10
+# book/en/training-framework.md, cell 12
 @add_to_class(ProgressBoard)
 def report(self, title):
     """Where no figure is shown, print each curve's last point."""
@@ -124,7 +125,7 @@ def __getstate__(self):
     return vars(self) | {'live': None}
 
 
-# book/en/training-framework.md, cell 11
+# book/en/training-framework.md, cell 14
 class Module(nn.Module, HyperParameters):
     """A model with its loss, its optimizer and its curves, for a Trainer.
 
@@ -148,8 +149,12 @@ class Module(nn.Module, HyperParameters):
         """How wrong y_hat is: one loss per example, or their mean."""
         raise NotImplementedError('a model must define loss(y_hat, y)')
 
+    def configure_optimizers(self):
+        """The optimizer: by default SGD with learning rate self.lr."""
+        return torch.optim.SGD(self.parameters(), lr=self.lr)
 
-# book/en/training-framework.md, cell 12
+
+# book/en/training-framework.md, cell 15
 @add_to_class(Module)
 def training_step(self, batch):
     """The loss on a minibatch (features, ..., labels), also plotted."""
@@ -165,29 +170,24 @@ def validation_step(self, batch):
     self.plot('loss', l, train=False)
 
 
-# book/en/training-framework.md, cell 13
+# book/en/training-framework.md, cell 16
 @add_to_class(Module)
 def plot(self, key, value, train):
     """Add value to the curve 'train_' + key or 'val_' + key."""
     trainer = self.trainer
+    y = torch.as_tensor(value).detach().cpu().double().mean()
     if train:
         x = trainer.train_batch_idx / trainer.num_train_batches
         n = trainer.num_train_batches / self.plot_train_per_epoch
     else:
         x = trainer.epoch + 1
         n = trainer.num_val_batches / self.plot_valid_per_epoch
-    y = torch.as_tensor(value).detach().cpu().double().mean()
-    label = ('train_' if train else 'val_') + key
-    self.board.draw(x, y, label, every_n=int(n))
+        if key == 'loss':
+            trainer.val_losses.append(float(y))
+    self.board.draw(x, y, ('train_' if train else 'val_') + key, int(n))
 
 
-# book/en/training-framework.md, cell 14
-@add_to_class(Module)
-def configure_optimizers(self):
-    """The optimizer: by default SGD with learning rate self.lr."""
-    return torch.optim.SGD(self.parameters(), lr=self.lr)
-
-
+# book/en/training-framework.md, cell 17
 @add_to_class(Module)
 def apply_init(self, inputs, init=None):
     """Run the net once on a list of inputs, then apply init to its layers."""
@@ -197,14 +197,13 @@ def apply_init(self, inputs, init=None):
         self.net.apply(init)
 
 
-# book/en/training-framework.md, cell 15
 @add_to_class(Module)
 def __getstate__(self):
     """What is saved and copied: all but the trainer and its data."""
     return vars(self) | {'trainer': None}
 
 
-# book/en/training-framework.md, cell 16
+# book/en/training-framework.md, cell 18
 class DataModule(HyperParameters):
     """Data with a loader for training and one for validation.
 
@@ -237,7 +236,7 @@ class DataModule(HyperParameters):
         return self.get_dataloader(train=False)
 
 
-# book/en/training-framework.md, cell 17
+# book/en/training-framework.md, cell 19
 @add_to_class(DataModule)
 def get_tensorloader(self, tensors, train, indices=slice(0, None)):
     """A loader over some rows of tensors, shuffled if train.
@@ -249,7 +248,7 @@ def get_tensorloader(self, tensors, train, indices=slice(0, None)):
     return sl.load_array(tensors, self.batch_size, train, self.num_workers)
 
 
-# book/en/training-framework.md, cell 18
+# book/en/training-framework.md, cell 20
 class SyntheticRegressionData(DataModule):
     """Examples of a linear relation, y = Xw + b + noise.
 
@@ -276,20 +275,22 @@ class SyntheticRegressionData(DataModule):
         return self.get_tensorloader((self.X, self.y), train, rows)
 
 
-# book/en/training-framework.md, cell 19
+# book/en/training-framework.md, cell 22
 class Trainer(HyperParameters):
     """Fits a Module to a DataModule, with live curves.
 
     max_epochs: how often to go through the training data. num_gpus: 1
     to train on a GPU (one is used even if it is more), where there is
     one. gradient_clip_val: the largest norm that the gradient may have,
-    or 0 for no limit.
+    or 0 for no limit. patience: None, or after how many epochs without
+    a better validation loss to stop, with the best parameters put back.
     Explained in “A small training framework”:
     https://softmax-step-by-step.github.io/softmax-step-by-step/training-framework.html
     """
-    def __init__(self, max_epochs, num_gpus=0, gradient_clip_val=0):
+    def __init__(self, max_epochs, num_gpus=0, gradient_clip_val=0,
+                 patience=None):
         self.save_hyperparameters()
-        self.gpus = []  # so far
+        self.gpus, self.val_losses = [], []  # so far
 
     def fit(self, model, data):
         """Train model on data; an epoch that sets self.stop is the last."""
@@ -298,13 +299,16 @@ class Trainer(HyperParameters):
         self.optim = model.configure_optimizers()
         self.stop = False
         for self.epoch in range(self.max_epochs):
+            self.val_losses = []
             self.fit_epoch()
             model.board.report(f'epoch {self.epoch + 1}')
+            if self.patience is not None:
+                self.watch()
             if self.stop:
                 break
 
 
-# book/en/training-framework.md, cell 22
+# book/en/training-framework.md, cell 23
 @add_to_class(Trainer)
 def prepare_data(self, data):
     """Get the loaders from data, and count their minibatches.
@@ -320,60 +324,18 @@ def prepare_data(self, data):
     self.train_batch_idx = self.val_batch_idx = 0
 
 
-# book/en/training-framework.md, cell 23
-def cpu():
-    """The processor as a torch.device.
-
-    Explained in “A small training framework”:
-    https://softmax-step-by-step.github.io/softmax-step-by-step/training-framework.html
-    """
-    return torch.device('cpu')
-
-
-def gpu(i=0):
-    """The i-th GPU as a torch.device; on an Apple computer, its only one.
-
-    Explained in “A small training framework”:
-    https://softmax-step-by-step.github.io/softmax-step-by-step/training-framework.html
-    """
-    apple = torch.backends.mps.is_available()
-    return torch.device('mps' if apple else 'cuda', i)
-
-
-def num_gpus():
-    """How many GPUs PyTorch can use here.
-
-    Explained in “A small training framework”:
-    https://softmax-step-by-step.github.io/softmax-step-by-step/training-framework.html
-    """
-    return torch.cuda.device_count() + torch.backends.mps.is_available()
-
-
-# book/en/training-framework.md, cell 24
 @add_to_class(Trainer)
 def prepare_model(self, model):
-    """Tie the model to this trainer, and move it to the GPU if any."""
+    """Tie the model to this trainer, and move it to the GPU if asked."""
     model.board.reset()
     model.board.xlim = [0, self.max_epochs]
     self.model, model.trainer = model, self
-    self.gpus = [gpu(i) for i in range(min(self.num_gpus, sl.num_gpus()))]
-    if self.gpus:
-        model.to(self.gpus[0])
-        for value in vars(model).values():
-            if torch.is_tensor(value):
-                value.data, value.grad = value.data.to(self.gpus[0]), None
-    elif self.num_gpus:
-        print('No GPU was found here: training will run on the CPU.')
+    self.gpus = []
+    if self.num_gpus:
+        self.move_to_gpu(model)
 
 
-# book/en/training-framework.md, cell 25
-@add_to_class(Trainer)
-def prepare_batch(self, batch):
-    """The minibatch, on the GPU if there is one."""
-    return [a.to(self.gpus[0]) for a in batch] if self.gpus else batch
-
-
-# book/en/training-framework.md, cell 26
+# book/en/training-framework.md, cell 24
 @add_to_class(Trainer)
 def fit_epoch(self):
     """One pass over the training data, then one over the others."""
@@ -396,7 +358,13 @@ def fit_epoch(self):
             self.val_batch_idx += 1
 
 
-# book/en/training-framework.md, cell 27
+# book/en/training-framework.md, cell 25
+@add_to_class(Trainer)
+def prepare_batch(self, batch):
+    """The minibatch, on the GPU if there is one."""
+    return [a.to(self.gpus[0]) for a in batch] if self.gpus else batch
+
+
 @add_to_class(Trainer)
 def check_loss(self, loss):
     """Stop where an epoch's last loss is not finite.
@@ -411,7 +379,7 @@ def check_loss(self, loss):
         self.stop = True
 
 
-# book/en/training-framework.md, cell 28
+# book/en/training-framework.md, cell 26
 class SGD(torch.optim.Optimizer):
     """Minibatch stochastic gradient descent, for a mean loss.
 
@@ -432,7 +400,7 @@ class SGD(torch.optim.Optimizer):
                     param -= group['lr'] * param.grad
 
 
-# book/en/training-framework.md, cell 29
+# book/en/training-framework.md, cell 27
 class LinearRegressionScratch(Module):
     """Linear regression from scratch: Xw + b with the squared loss.
 
@@ -461,7 +429,7 @@ class LinearRegressionScratch(Module):
         return SGD([self.w, self.b], self.lr)
 
 
-# book/en/training-framework.md, cell 35
+# book/en/training-framework.md, cell 32
 class LinearRegression(Module):
     """Linear regression with PyTorch's layer, loss and optimizer.
 
@@ -484,7 +452,50 @@ class LinearRegression(Module):
         return self.net.weight.data, self.net.bias.data
 
 
-# book/en/training-framework.md, cell 40
+# book/en/training-framework.md, cell 36
+def cpu():
+    """The processor as a torch.device.
+
+    Explained in “A small training framework”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/training-framework.html
+    """
+    return torch.device('cpu')
+
+
+def gpu(i=0):
+    """The i-th GPU as a torch.device; on an Apple computer, its only one.
+
+    Explained in “A small training framework”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/training-framework.html
+    """
+    apple = torch.backends.mps.is_available()
+    return torch.device('mps' if apple else 'cuda', i)
+
+
+def num_gpus():
+    """How many GPUs PyTorch can use here.
+
+    Explained in “A small training framework”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/training-framework.html
+    """
+    return torch.cuda.device_count() + torch.backends.mps.is_available()
+
+
+# book/en/training-framework.md, cell 37
+@add_to_class(Trainer)
+def move_to_gpu(self, model):
+    """Move the model to the first GPU, or say that there is none."""
+    self.gpus = [gpu(i) for i in range(min(self.num_gpus, sl.num_gpus()))]
+    if not self.gpus:
+        print('No GPU was found here: training will run on the CPU.')
+        return
+    model.to(self.gpus[0])
+    for value in vars(model).values():
+        if torch.is_tensor(value):
+            value.data, value.grad = value.data.to(self.gpus[0]), None
+
+
+# book/en/training-framework.md, cell 39
 @add_to_class(Trainer)
 def clip_gradients(self, grad_clip_val, model):
     """Shorten the gradient to the norm grad_clip_val if it is longer.
@@ -497,3 +508,171 @@ def clip_gradients(self, grad_clip_val, model):
     norm = torch.sqrt(sum((grad ** 2).sum() for grad in grads))
     for grad in grads:
         grad *= min(1, grad_clip_val / norm)
+
+
+# book/en/training-framework.md, cell 42
+@add_to_class(Trainer)
+def watch(self):
+    """Early stopping: keep the best parameters, know when to stop.
+
+    best_epoch: the epoch they are from, counted from 0, or -1. Raises
+    ValueError where there was no validation.
+    """
+    if not self.val_losses:
+        raise ValueError('patience needs validation data')
+    if self.epoch == 0:
+        self.best, self.best_loss, self.best_epoch = [], math.inf, -1
+    tensors = [*self.model.parameters(), *self.model.buffers()]
+    loss = sum(self.val_losses) / len(self.val_losses)
+    if loss < self.best_loss:  # never true for nan
+        self.best_loss, self.best_epoch = loss, self.epoch
+        self.best = [tensor.detach().clone() for tensor in tensors]
+    elif self.epoch - self.best_epoch >= self.patience:
+        self.stop = True
+    if self.stop or self.epoch == self.max_epochs - 1:
+        with torch.no_grad():
+            for tensor, best in zip(tensors, self.best):
+                tensor.copy_(best)
+
+
+# book/en/training-framework.md, cell 46
+class FashionMNIST(DataModule):
+    """Fashion-MNIST as a DataModule: its datasets are .train, .val, .test.
+
+    .train: the first 50,000 training images; .val: the last 10,000.
+    batch_size: how many examples a batch has; the last may have fewer.
+    resize: (height, width) of the images, or the side of a square. A batch
+    is X, float32 (b, 1, height, width) in [0, 1], and y, int64 (b,).
+    Explained in “A small training framework”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/training-framework.html
+    """
+    def __init__(self, batch_size=64, resize=(28, 28)):
+        super().__init__()
+        self.save_hyperparameters()
+        images, labels = sl.fashion_mnist(train=True)
+        n = len(images) * 5 // 6
+        self.train = sl.ImageDataset(images[:n], labels[:n], resize)
+        self.val = sl.ImageDataset(images[n:], labels[n:], resize)
+        self.test = sl.ImageDataset(*sl.fashion_mnist(train=False), resize)
+
+    def text_labels(self, indices):
+        """The names of the classes for numeric labels, as a list."""
+        return sl.get_fashion_mnist_labels(indices)
+
+    def get_dataloader(self, train):
+        """The loader over .train, shuffled, or over .val."""
+        data = self.train if train else self.val
+        return sl.batch_loader(data, self.batch_size, train, self.num_workers)
+
+    def test_dataloader(self):
+        """The loader over .test."""
+        return sl.batch_loader(self.test, self.batch_size,
+                               num_workers=self.num_workers)
+
+
+# book/en/training-framework.md, cell 47
+@add_to_class(FashionMNIST)
+def visualize(self, batch, nrows=1, ncols=8, labels=[]):
+    """Show the first images of a batch (X, y) in a grid with titles.
+
+    X: (b, 1, height, width). labels: the titles, by default the names of
+    the classes y.
+    """
+    X, y = batch
+    sl.show_images(X, nrows, ncols, titles=labels or self.text_labels(y))
+
+
+# book/en/training-framework.md, cell 48
+class Classifier(Module):
+    """A Module for classification: cross-entropy loss, and accuracy.
+
+    Y_hat: logits, (b, q) or (..., q). Y: labels, (b,) or (...), from 0
+    to q - 1, or -100 for unknown; or soft labels, shaped like Y_hat.
+    Explained in “A small training framework”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/training-framework.html
+    """
+    def validation_step(self, batch):
+        """Plot loss and accuracy on a minibatch of the validation data."""
+        Y_hat = self(*batch[:-1])
+        self.plot('loss', self.loss(Y_hat, batch[-1]), train=False)
+        self.plot('acc', self.accuracy(Y_hat, batch[-1]), train=False)
+
+    def accuracy(self, Y_hat, Y, averaged=True):
+        """The fraction of correct predictions, a tensor.
+
+        averaged=False: 1.0 or 0.0 for each known label, (n,).
+        """
+        if Y.shape == Y_hat.shape:  # soft labels
+            Y = Y.argmax(dim=-1)
+        known = Y != -100
+        right = sl.correct(Y_hat[known], Y[known]).float()
+        return right.mean() if averaged else right
+
+
+# book/en/training-framework.md, cell 49
+@add_to_class(Classifier)
+def loss(self, Y_hat, Y, averaged=True):
+    """The mean cross-entropy of logits Y_hat and labels Y.
+
+    averaged=False: that of each label, (n,), 0 where it is unknown.
+    """
+    if Y.shape == Y_hat.shape:  # soft labels
+        Y = Y.movedim(-1, 1)
+    l = nn.functional.cross_entropy(Y_hat.movedim(-1, 1), Y,
+                                    reduction='mean' if averaged else 'none')
+    return l if averaged else l.flatten()
+
+
+# book/en/training-framework.md, cell 50
+@add_to_class(Classifier)
+def layer_summary(self, X_shape):
+    """Print the output shape of each layer of self.net, for X (b, ...)."""
+    layers = self.net if isinstance(self.net, nn.Sequential) else [self.net]
+    X = torch.zeros(X_shape).to(next(iter(self.parameters())))
+    with sl.evaluation(self):
+        for layer in layers:
+            X = layer(X)
+            print(f'{type(layer).__name__} output shape:', tuple(X.shape))
+
+
+# book/en/training-framework.md, cell 51
+class SoftmaxRegressionScratch(Classifier):
+    """Softmax regression from scratch; its outputs are probabilities.
+
+    num_inputs, num_outputs: how many features and classes. lr: the
+    learning rate. sigma: the standard deviation of the weights at the
+    start. X: (b, ...). The parameters: W (num_inputs, num_outputs), b.
+    Explained in “A small training framework”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/training-framework.html
+    """
+    def __init__(self, num_inputs, num_outputs, lr, sigma=0.01):
+        super().__init__()
+        self.save_hyperparameters()
+        self.W = nn.Parameter(
+            torch.normal(0, sigma, (num_inputs, num_outputs)))
+        self.b = nn.Parameter(torch.zeros(num_outputs))
+
+    def forward(self, X):
+        """The probabilities (b, num_outputs)."""
+        O = X.reshape(-1, len(self.W)) @ self.W + self.b
+        O_exp = torch.exp(O - O.max(1, keepdim=True).values)
+        return O_exp / O_exp.sum(1, keepdim=True)
+
+    def loss(self, y_hat, y):
+        """The mean cross-entropy of probabilities and labels (b,)."""
+        return -torch.log(y_hat[range(len(y_hat)), y]).mean()
+
+
+# book/en/training-framework.md, cell 53
+class SoftmaxRegression(Classifier):
+    """Softmax regression: flatten, then one linear layer to logits.
+
+    X: (b, ...), where the first minibatch decides how many features
+    there are; the logits are (b, num_outputs). lr: the learning rate.
+    Explained in “A small training framework”:
+    https://softmax-step-by-step.github.io/softmax-step-by-step/training-framework.html
+    """
+    def __init__(self, num_outputs, lr):
+        super().__init__()
+        self.save_hyperparameters()
+        self.net = nn.Sequential(nn.Flatten(), nn.LazyLinear(num_outputs))
