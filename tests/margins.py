@@ -27,7 +27,9 @@ class Measured(ast.NodeTransformer):
     """Code whose assertions call `_measure(text, holds, sides)`, where sides are pairs from small to large."""
 
     def visit_Assert(self, node):
-        tests = node.test.values if isinstance(node.test, ast.BoolOp) else [node.test]
+        # `a or b` asks for b only where a does not hold
+        *unless, test = node.test.values if isinstance(getattr(node.test, "op", None), ast.Or) else [node.test]
+        tests = test.values if isinstance(test, ast.BoolOp) else [test]
         calls = []
         for test in tests:
             sides = []
@@ -40,8 +42,9 @@ class Measured(ast.NodeTransformer):
                         sides.append((right, left))
             pairs = ", ".join(f"({ast.unparse(a)}, {ast.unparse(b)})" for a, b in sides)
             text = ast.unparse(test)
-            calls += ast.parse(f"_measure({text!r}, bool({text}), [{pairs}])").body
-        return [ast.copy_location(call, node) for call in calls]
+            calls.append(f"_measure({text!r}, bool({text}), [{pairs}])")
+        source = f"if not ({' or '.join(map(ast.unparse, unless)) or False}): {'; '.join(calls)}"
+        return [ast.copy_location(call, node) for call in ast.parse(source).body]
 
 
 def run_page(page):

@@ -103,7 +103,7 @@ REFUSED = {
     "gradients reversed": (lambda: fit(scratch(), gradient_clip_val=-1), "grad_clip_val"),
     "gradients of nan": (lambda: fit(scratch(), gradient_clip_val=math.nan), "grad_clip_val"),
     "nothing to train on": (lambda: fit(scratch(), Given([], one)), "training gave no minibatch"),
-    "patience without validation": (lambda: fit(scratch(), Given(one), patience=1), "patience"),
+    "patience without validation": (lambda: fit(scratch(), Given(one), patience=1), "patience needs validation data"),
     "no data": (lambda: fit(scratch(), sl.DataModule()), "get_dataloader"),
     "no loss": (lambda: sl.Module().loss(1, 2), "loss"),
     "a bias per weight": (lambda: sl.SyntheticRegressionData(true_w, torch.ones(5)), "5"),

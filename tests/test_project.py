@@ -6,9 +6,7 @@ import time
 
 import pytest
 import torch
-from booktools import sources
-
-import softmax_lib
+from booktools import project, sources
 
 SMALL = ["--images", "2000", "--batch-size", "100"]
 TWO = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--rdzv-backend", "c10d",
@@ -21,8 +19,7 @@ def start(tmp_path):
     (cell,) = [cell.source for cell in sources.read("en", "from-notebook-to-project").code
                if cell.source.startswith("%%writefile train.py\n")]
     (tmp_path / "train.py").write_text(cell.partition("\n")[2])
-    library = os.path.dirname(os.path.dirname(softmax_lib.__file__))
-    environment = {**os.environ, "PYTHONPATH": library, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(project.ROOT / "src"), "OMP_NUM_THREADS": "1"}
 
     def started(*command, wait=True):
         process = subprocess.Popen([sys.executable, *command], cwd=tmp_path, env=environment)

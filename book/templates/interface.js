@@ -29,7 +29,10 @@
   }
 
   addEventListener("beforeprint", () => {
-    for (const folded of document.querySelectorAll("details.hide")) folded.open = true;
+    for (const folded of document.querySelectorAll("details.hide:not([open])")) {
+      folded.open = true;
+      addEventListener("afterprint", () => { folded.open = false; }, {once: true});
+    }
   });
   document.addEventListener("DOMContentLoaded", () => {
     if (typeof Search !== "undefined") Search.makeSearchSummary = excerpt;
