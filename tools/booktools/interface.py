@@ -171,7 +171,7 @@ def inline_drawings(app: Sphinx, page: str, template: str, context: Context, doc
         svg, says = path.read_text("utf-8"), (re.search(r'alt="([^"]*)"', match[0]) or ["", ""])[1]
         if "Matplotlib" not in svg:
             return svg.replace("<svg ", f'<svg class="diagram" role="img" aria-label="{says}" ', 1)
-        made, unknown = plots.in_page(svg, f"plot{match.start()}", html.unescape(says), table)
+        made, unknown = plots.in_page(svg, f"p{match.start()}", html.unescape(says), table)
         for word in unknown:
             logging.getLogger(__name__).warning("a plot says “%s”, which book/figures/words.yml lacks → add it there", word, location=page)
         return made

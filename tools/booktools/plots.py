@@ -47,11 +47,13 @@ def in_page(svg: str, name: str, says: str, table: dict[str, str]) -> tuple[str,
     unknown = translate(root, table)
     figure = next(group for group in root.iter("g") if group.get("id") == "figure_1")
     figure.remove(figure[0])  # the white behind everything
-    panels = beside_each_other([group for group in figure if group.get("id", "").startswith("axes_")])
-    for panel in panels:
-        paint(panel[0])
+    axes = [group for group in figure if group.get("id", "").startswith("axes_")]
+    framed = [group for group in axes if group[0].get("id", "").startswith("patch_")]  # a grid of pictures has no frames
+    panels = beside_each_other(framed)
+    for group in framed:
+        paint(group)
     shorten(root)
-    alone = [root] if len(panels) == 1 else [cut(root, figure, panels, place) for place in range(len(panels))]
+    alone = [root] if len(panels) < 2 else [cut(root, figure, panels, place) for place in range(len(panels))]
     made = [piece(part, f"{name}-{place}", "" if place else says) for place, part in enumerate(alone)]
     return made[0] if len(made) == 1 else f'<span class="panels">{"".join(made)}</span>', unknown
 
@@ -96,20 +98,20 @@ def widen(legend: Element, by: float) -> None:
 def join(text: Element) -> None:
     """Letters that Matplotlib placed one by one, as words again: the page's font has other widths."""
     text.text = (text.text or "").strip()
+    letters = []
+    for span in text.findall("tspan"):
+        style = span.get("style", "")
+        size, bold = re.search(r"font-size: ([\d.]+)", style), "font-weight: 700" in style
+        looks = {"font-size": size[1] if size else "10", "font-weight": "bold" if bold else "normal"}
+        places = map(float, span.get("x", "0").split())
+        letters += [(x, float(span.get("y", "0")), looks, letter) for x, letter in zip(places, span.text or "")]
+        text.remove(span)
     level, last = 0.0, None
-    for letter in text.findall("tspan"):
-        style, y = letter.attrib.pop("style", ""), float(letter.attrib.pop("y", "0"))
-        size = re.search(r"font-size: ([\d.]+)", style)
-        weight = "bold" if "font-weight: 700" in style else "normal"
-        if last is None:
-            letter.attrib.pop("x", None)
-        elif abs(y - level) < 1.5 and last.get("font-weight") == weight:
-            last.text = (last.text or "") + (letter.text or "")
-            text.remove(letter)
-            continue
-        letter.attrib = {"dy": f"{y - level:.1f}", "font-size": size[1] if size else "10", "font-weight": weight}
-        letter.tail = ""
-        level, last = y, letter
+    for _, y, looks, letter in sorted(letters, key=lambda letter: letter[0]):
+        if last is None or abs(y - level) > 1.5 or last.get("font-weight") != looks["font-weight"]:
+            last = ElementTree.SubElement(text, "tspan", {"dy": f"{y - level:.1f}", **looks})
+            level = y
+        last.text = (last.text or "") + letter
 
 
 # ---- looks
@@ -131,6 +133,14 @@ def paint(axes: Element) -> None:
                 text.set("fill", "white" if "#ffffff" in text.get("style", "") else "black")
 
 
+def colour(found: re.Match[str]) -> str:
+    """A colour as the page paints it; a grey as a share of the colour of its text."""
+    red, green, blue = (int(found[0][at : at + 2], 16) for at in (1, 3, 5))
+    if found[0] not in COLOURS and red == green == blue:
+        return f"color-mix(in srgb, currentColor {100 - red * 100 // 255}%, transparent)"
+    return COLOURS.get(found[0], found[0])
+
+
 def shorten(root: Element) -> None:
     """Colours by the style sheet's names, fonts from the page, two decimals, nothing that does nothing."""
     for element in root.iter():
@@ -141,8 +151,13 @@ def shorten(root: Element) -> None:
         if style := element.attrib.pop("style", ""):
             style = re.sub(r"font-family: [^;]*;? ?|stroke-dashoffset: 0; ", "", style)
             style = re.sub(r"fill: [^;]*;? ?", "", style) if element.get("fill") else style
-            element.set("style", re.sub(r"#\w{6}", lambda colour: COLOURS.get(colour[0], colour[0]), style).strip("; "))
+            element.set("style", re.sub(r"#\w{6}", colour, style).strip("; "))
         element.text, element.tail = (part if part and part.strip() else "" for part in (element.text, element.tail))
+    for element in root.iter():
+        if len(styles := {child.get("style") if child.tag == "use" else None for child in element}) == 1 and None not in styles:
+            element.set("style", styles.pop() or "")  # a cloud of points has one colour
+            for child in element:
+                del child.attrib["style"]
 
 
 # ---- panels
