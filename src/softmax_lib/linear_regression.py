@@ -14,14 +14,15 @@ __all__ = ["use_svg_display", "set_figsize", "set_axes", "plot", "Timer"]
 def use_svg_display():
     """Draw a notebook's figures as SVG; outside a notebook do nothing.
 
-    The same plot always gives the same file: it carries no date, and its
-    inner names come from a fixed salt.
+    Words stay words, and the same plot always gives the same file: it
+    carries no date, and its inner names come from a fixed salt.
     Explained in “Linear regression: the ideas”:
     https://softmax-step-by-step.github.io/softmax-step-by-step/linear-regression.html
     """
     if in_notebook():
         from matplotlib_inline import backend_inline
-        sl.plt.rcParams['svg.hashsalt'] = 'softmax'
+        sl.plt.rcParams.update({'svg.fonttype': 'none',
+                                'svg.hashsalt': 'softmax'})
         backend_inline.set_matplotlib_formats('svg', metadata={'Date': None})
 
 

@@ -12,11 +12,12 @@ from docutils import nodes
 from sphinx import locale
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util import logging
 from sphinxcontrib.bibtex.plugin import register_plugin
 from sphinxcontrib.bibtex.style.referencing import PersonStyle
 from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferenceStyle
 
-from . import project, sources
+from . import plots, project, sources
 
 Context = dict[str, Any]
 
@@ -28,7 +29,7 @@ def setup(app: Sphinx) -> None:
     app.connect("config-inited", cite_in_words, priority=900)
     app.connect("builder-inited", write_interface_script)
     app.connect("html-page-context", add_definitions)
-    app.connect("html-page-context", inline_diagrams)
+    app.connect("html-page-context", inline_drawings)
     app.connect("html-page-context", add_edition_links)
     app.connect("html-page-context", add_buttons, priority=900)
 
@@ -158,15 +159,22 @@ def add_definitions(app: Sphinx, page: str, template: str, context: Context, doc
     context["body"] = re.sub(r'(<a class="reference internal" href="glossary\.html#([^"]*)")', link, context["body"])
 
 
-def inline_diagrams(app: Sphinx, page: str, template: str, context: Context, doctree: Any) -> None:
-    """The drawings of book/figures become part of the page, so that their lines have the colour of its text."""
+def inline_drawings(app: Sphinx, page: str, template: str, context: Context, doctree: Any) -> None:
+    """The diagrams of book/figures and the plots of the cells become part of the page, so that they have its colours."""
+    files = {name: Path(app.srcdir, uri) for uri, name in app.builder.images.items()}
+    table = plots.words(app.config.edition)
 
     def drawing(match: re.Match[str]) -> str:
-        path = project.BOOK / "figures" / f"{match[1]}.svg"
-        if not path.exists():
+        path = files.get(match[2]) or Path(app.outdir, "_images", match[2])
+        if path.suffix != ".svg" or not path.exists():
             return match[0]
-        says = match[0].partition('alt="')[2].partition('"')[0]
-        return path.read_text("utf-8").replace("<svg ", f'<svg class="diagram" role="img" aria-label="{says}" ', 1)
+        svg, says = path.read_text("utf-8"), (re.search(r'alt="([^"]*)"', match[0]) or ["", ""])[1]
+        if "Matplotlib" not in svg:
+            return svg.replace("<svg ", f'<svg class="diagram" role="img" aria-label="{says}" ', 1)
+        made, unknown = plots.in_page(svg, f"p{match.start()}", html.unescape(says), table)
+        for word in unknown:
+            logging.getLogger(__name__).warning("a plot says “%s”, which book/figures/words.yml lacks → add it there", word, location=page)
+        return made
 
     if "body" in context:
-        context["body"] = re.sub(r'<img [^>]*src="[^"]*_images/([\w-]+)\.svg"[^>]*>', drawing, context["body"])
+        context["body"] = re.sub(r'<img [^>]*src="([^"]*_images/)([\w.-]+)"[^>]*>', drawing, context["body"])
