@@ -198,6 +198,16 @@ def allowed_words(page: Page) -> Iterator[str]:
                     yield f"{page.at(line)}: “{match[0]}” is not the word for {row['en']} → write “{row[page.edition]}”"
 
 
+def glossed(page: Page) -> Iterator[str]:
+    """Where the term table gives the form of a first use, a page that marks the term has it."""
+    said = " ".join(part.value for part in page.all("prose")).casefold()
+    for row in project.terms():
+        first, word = row.get(f"{page.edition}_first_use") or "", (row.get(page.edition) or "").casefold()
+        marks = [part for part in page.all("term") if part.value.casefold() == word]
+        if first and marks and first.casefold() not in said:
+            yield f"{page.at(marks[0].line)}: the term `{marks[0].value}` is used without “{first}” → add that at its first use"
+
+
 def exercises_solved(page: Page) -> Iterator[str]:
     exercises, solutions = page.all("exercise"), page.all("solution")
     for part in exercises:
@@ -226,7 +236,7 @@ def figures_described(page: Page) -> Iterator[str]:
             yield f"{page.at(part.line)}: the picture `{part.value}` is {found} → take it out"
 
 
-EACH_PAGE = (allowed_words, exercises_solved, no_html, figures_described)
+EACH_PAGE = (allowed_words, glossed, exercises_solved, no_html, figures_described)
 EACH_TRANSLATION = (same_order, same_counts, same_terms, alternatives_translated)
 
 
