@@ -3,7 +3,6 @@
 Needs what test_library.py needs, whose helpers it borrows. No GPU: where one is wanted, a number type stands in.
 """
 import copy
-import inspect
 import io
 import math
 import re
@@ -14,32 +13,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from test_library import AXES, LABELS, afresh, lines, named, notebook, script, shown, some, terminal  # noqa: F401, these are fixtures
+from test_library import LABELS, lines, shown, some
 from torch import nn
 from torch.nn import functional as F
 
 import softmax_lib as sl
 from softmax_lib import training_framework
 
-SIGNATURES = {
-    "add_to_class": "(Class)", "HyperParameters.save_hyperparameters": "(self, ignore=[])",
-    "ProgressBoard": f"(xlabel=None, ylabel=None, {AXES}, ls=['-', '--', '-.', ':'], colors=['C0', 'C1', 'C2', 'C3'], "
-                     "fig=None, axes=None, figsize=(3.5, 2.5), display=True)",
-    "ProgressBoard.draw": "(self, x, y, label, every_n=1)",
-    "Module": "(plot_train_per_epoch=2, plot_valid_per_epoch=1)", "Module.plot": "(self, key, value, train)",
-    "Module.loss": "(self, y_hat, y)", "Module.apply_init": "(self, inputs, init=None)",
-    "DataModule": "(root=None, num_workers=0)", "DataModule.get_dataloader": "(self, train)",
-    "DataModule.get_tensorloader": "(self, tensors, train, indices=slice(0, None, None))",
-    "Trainer": "(max_epochs, num_gpus=0, gradient_clip_val=0, patience=None)", "Trainer.fit": "(self, model, data)",
-    "Trainer.clip_gradients": "(self, grad_clip_val, model)", "SGD": "(params, lr)", "LinearRegression": "(lr)",
-    "SyntheticRegressionData": "(w, b, noise=0.01, num_train=1000, num_val=1000, batch_size=32)",
-    "LinearRegressionScratch": "(num_inputs, lr, sigma=0.01)", "cpu": "()", "gpu": "(i=0)", "num_gpus": "()",
-    "FashionMNIST": "(batch_size=64, resize=(28, 28))", "FashionMNIST.text_labels": "(self, indices)",
-    "FashionMNIST.visualize": "(self, batch, nrows=1, ncols=8, labels=[])",
-    "Classifier.accuracy": "(self, Y_hat, Y, averaged=True)", "Classifier.loss": "(self, Y_hat, Y, averaged=True)",
-    "Classifier.layer_summary": "(self, X_shape)", "SoftmaxRegression": "(num_outputs, lr)",
-    "FashionMNIST.test_dataloader": "(self)", "SoftmaxRegressionScratch": "(num_inputs, num_outputs, lr, sigma=0.01)",
-}
+pytestmark = pytest.mark.usefixtures("afresh")
 
 true_w, true_b = torch.tensor([2, -3.4]), 4.2
 
@@ -90,13 +71,6 @@ def numbers(board, label):
     return [tuple(point) for point in board.data.get(label, [])]
 
 
-@pytest.mark.parametrize("name", SIGNATURES)
-def test_signatures(name):
-    assert str(inspect.signature(named(name))) == SIGNATURES[name]
-    assert inspect.getdoc(named(name)).partition("\n")[0].endswith((".", ":"))
-    assert "." in name or name in sl.__all__
-
-
 one, eye, three = [(torch.ones(4, 2), torch.ones(4, 1))], torch.eye(3), torch.arange(3)
 REFUSED = {
     "no epoch": (lambda: fit(scratch(), max_epochs=0), "max_epochs"),
@@ -106,8 +80,6 @@ REFUSED = {
     "patience without validation": (lambda: fit(scratch(), Given(one), patience=1), "patience needs validation data"),
     "no data": (lambda: fit(scratch(), sl.DataModule()), "get_dataloader"),
     "no loss": (lambda: sl.Module().loss(1, 2), "loss"),
-    "a bias per weight": (lambda: sl.SyntheticRegressionData(true_w, torch.ones(5)), "5"),
-    "a bias per example": (lambda: sl.SyntheticRegressionData(true_w, np.ones(2000)), "2000"),
     "too many labels": (lambda: scratch().loss(torch.ones(3, 1), torch.ones(4)), "4"),
     "too many, concise": (lambda: sl.LinearRegression(0.1).loss(torch.ones(3, 1), torch.ones(4)), "3, 1"),
 } | {f"accuracy {i}": (lambda batch=batch: Net().accuracy(*batch), None) for i, batch in enumerate([
@@ -234,18 +206,6 @@ def test_a_board_without_a_picture(monkeypatch, terminal, capsys):
     assert capsys.readouterr().out == "epoch 2: a 0.3333, b nan\n"
 
 
-def test_training_in_a_plain_script():
-    """One line per epoch, whatever matplotlib has been told, and no need of pyplot or IPython."""
-    out = script("""if True:
-        import sys, torch, softmax_lib as sl
-        model = sl.LinearRegressionScratch(2, lr=0.1)
-        sl.Trainer(max_epochs=2).fit(model, sl.SyntheticRegressionData(torch.ones(2), 4.2, num_train=64, num_val=32))
-        print(sorted({'IPython', 'matplotlib.pyplot', 'torchvision'} & set(sys.modules)))
-        """, MPLBACKEND="TkAgg")
-    number = r"\d+\.\d{4}"
-    assert re.fullmatch("".join(f"epoch {i}: train_loss {number}, val_loss {number}\n" for i in (1, 2)) + r"\[\]\n", out)
-
-
 def test_training_in_a_notebook(notebook, capsys):
     """One display per fit, redrawn once per point, and no figure left to be shown again."""
     data, model, ids, last = Given([(torch.rand(5, 4), torch.arange(5) % 3)] * 4, [(torch.rand(2, 4), three[:2])]), Net(), set(), []
@@ -319,9 +279,8 @@ def test_the_root_is_looked_up_when_it_is_asked_for(monkeypatch):
     assert data.root == data.root == "found" and mine.root == "mine" and asked == [1]
 
 
-@pytest.mark.parametrize("indices", [slice(0, 7), slice(7, None), [3, 1, 8], torch.tensor([3, 1, 8]),
-                                     torch.arange(10) % 2 == 0])
-@pytest.mark.parametrize("train, workers", [(True, 0), (False, 0), (False, 2)])
+@pytest.mark.parametrize("indices, train, workers", [
+    (slice(0, 7), True, 0), (slice(7, None), False, 2), ([3, 1, 8], True, 0), (torch.tensor([3, 1, 8]), False, 0), (torch.arange(10) % 2 == 0, False, 0)])
 def test_get_tensorloader(indices, train, workers):
     data, rows = sl.DataModule(num_workers=workers), torch.arange(10)
     data.batch_size = 3
@@ -333,29 +292,12 @@ def test_get_tensorloader(indices, train, workers):
 
 
 def test_synthetic_regression_data():
-    n, data = 20_000, sl.SyntheticRegressionData(true_w, true_b, noise=0.5, num_train=20_000, num_val=1000)
-    assert data.X.shape == (n + 1000, 2) and data.y.shape == (n + 1000, 1)
-    noise, sure = data.y[:, 0] - (data.X @ true_w + true_b), 5 / math.sqrt(n)  # five standard errors
-    assert data.X.mean(0).abs().max() < sure and (data.X.std(0) - 1).abs().max() < sure
-    assert noise.mean().abs() < 0.5 * sure and abs(noise.std() / 0.5 - 1) < sure and noise.unique().numel() > n // 2
-    assert torch.corrcoef(torch.stack([*data.X.T, noise])).fill_diagonal_(0).abs().max() < sure
-    assert data.hparams == dict(w=true_w, b=true_b, noise=0.5, num_train=n, num_val=1000, batch_size=32, num_workers=0)
-
-
-def test_synthetic_regression_data_as_loaders():
     data = regression(batch_size=16)
     first, second, val = ([*map(torch.cat, zip(*loader))] for loader in (
         data.train_dataloader(), data.train_dataloader(), data.val_dataloader()))
     assert same(val, [data.X[40:], data.y[40:]]) and not same(first, second)  # the one in order, the other not
     assert torch.equal(first[1].sort(0)[0], data.y[:40].sort(0)[0]) and [len(y) for _, y in data.val_dataloader()] == [16, 4]
-
-
-@pytest.mark.parametrize("w, b", [(true_w, 4.2), (true_w.reshape(2, 1), torch.tensor([4.2])), (np.ones(1), 0),
-                                  (torch.tensor([2, -3]), 1), (torch.tensor([[2.0, -3]]).double(), 1), ([2, -3], 1)])
-def test_synthetic_regression_data_takes_any_weights(w, b):
-    data, column = sl.SyntheticRegressionData(w, b, noise=0, num_train=3, num_val=0), torch.as_tensor(w).reshape(-1, 1)
-    assert torch.allclose(data.y, data.X @ column.float() + b) and data.y.dtype == data.X.dtype == torch.float32
-    assert data.X.shape == (3, len(column)) and len(data.val_dataloader()) == 0
+    assert data.hparams == dict(w=true_w, b=true_b, noise=0.01, num_train=40, num_val=20, batch_size=16, num_workers=0)
 
 
 # -- Trainer ------------------------------------------------------------------------------------------

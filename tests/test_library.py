@@ -5,6 +5,7 @@ stand-in); where they come from is the business of test_data.py.
 """
 import contextlib
 import copy
+import functools
 import inspect
 import math
 import multiprocessing
@@ -13,9 +14,8 @@ import re
 import subprocess
 import sys
 import time
-import warnings
+from pathlib import Path
 
-import matplotlib
 import numpy as np
 import pytest
 import torch
@@ -28,52 +28,11 @@ from torch.nn import functional as F
 import softmax_lib as sl
 from softmax_lib import softmax_regression_scratch
 
-matplotlib.use("agg")
-
-AXES = "xlim=None, ylim=None, xscale='linear', yscale='linear'"
-FMTS = "fmts=('-', 'm--', 'g-.', 'r:')"
-SIGNATURES = {
-    "use_svg_display": "()", "set_figsize": "(figsize=(3.5, 2.5))",
-    "set_axes": "(axes, xlabel, ylabel, xlim, ylim, xscale, yscale, legend)",
-    "plot": f"(X, Y=None, xlabel=None, ylabel=None, legend=[], {AXES}, {FMTS}, figsize=(3.5, 2.5), axes=None)",
-    "Timer": "()", "Timer.start": "(self)", "Timer.stop": "(self)", "Timer.avg": "(self)", "Timer.sum": "(self)",
-    "Timer.cumsum": "(self)", "synthetic_data": "(w, b, num_examples)", "linreg": "(X, w, b)",
-    "squared_loss": "(y_hat, y)", "sgd": "(params, lr, batch_size)", "get_fashion_mnist_labels": "(labels)",
-    "show_images": "(imgs, num_rows, num_cols, titles=None, scale=1.5)", "get_dataloader_workers": "()",
-    "load_data_fashion_mnist": "(batch_size, resize=None)", "accuracy": "(y_hat, y)", "Accumulator": "(n)",
-    "Accumulator.add": "(self, *args)", "Accumulator.reset": "(self)", "evaluate_accuracy": "(net, data_iter)",
-    "train_epoch_ch3": "(net, train_iter, loss, updater)",
-    "Animator": f"(xlabel=None, ylabel=None, legend=None, {AXES}, {FMTS}, nrows=1, ncols=1, figsize=(3.5, 2.5))",
-    "Animator.add": "(self, x, y)", "train_ch3": "(net, train_iter, test_iter, loss, num_epochs, updater)",
-    "predict_ch3": "(net, test_iter, n=6, labels=None)", "evaluate_loss": "(net, data_iter, loss)",
-    "load_array": "(data_arrays, batch_size, is_train=True, num_workers=0)", "evaluation": "(net)",
-}
-NEUTRAL = ("tensor reduce_sum reduce_mean exp log normal rand randn matmul reshape argmax astype size zeros ones arange "
-           "float32 numpy to nn_Module").split()
-NAMES = ["plt", *NEUTRAL, *(name for name in SIGNATURES if "." not in name)]
+pytestmark = pytest.mark.usefixtures("afresh")
+SIGNATURES = dict(re.findall(r"^([\w.]+)(.*)$", Path(__file__).with_name("signatures.txt").read_text(), re.MULTILINE))
 LABELS = "t-shirt trouser pullover dress coat sandal shirt sneaker bag".split() + ["ankle boot"]
 
 some = settings(max_examples=40, deadline=None, derandomize=True, database=None)
-
-
-def refuses(call, *words):
-    """The call raises one clear sentence in which all these words and numbers stand; returns it."""
-    with pytest.raises((ValueError, TypeError)) as caught:
-        call()
-    message = str(caught.value)
-    assert "\n" not in message and 10 < len(message) < 200
-    for word in words:
-        assert re.search(rf"(?<![\w.]){re.escape(str(word))}(?!\w)", message), f"{word!r} is not in: {message}"
-    return message
-
-
-def script(code, **environment):
-    """Run code as a plain script without a display; returns what it printed."""
-    variables = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "MPLBACKEND")}
-    done = subprocess.run([sys.executable, "-c", code], env=variables | environment, capture_output=True, text=True,
-                          timeout=120)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def loader(images, labels, batch_size, shuffle=False):
@@ -91,14 +50,6 @@ def images():
 def few(images):
     """Loaders of 500 and 100 images; the training batches are 64 but for the last."""
     return (loader(images[0][:500], images[1][:500], 64, shuffle=True), loader(images[0][500:], images[1][500:], 64))
-
-
-@pytest.fixture(autouse=True)
-def afresh():
-    torch.manual_seed(0)
-    with matplotlib.rc_context():
-        yield
-    sl.plt.close("all")
 
 
 class Softmax:
@@ -121,74 +72,55 @@ class Softmax:
 
 # -- the package ------------------------------------------------------------------------------------
 
-def test_import_is_light():
-    """One process: what is loaded when, and what the library adds to the time of `import torch`."""
-    extras = "sorted({'matplotlib', 'IPython', 'torchvision', 'PIL'} & {m.split('.')[0] for m in sys.modules})"
-    out = script(f"""if True:
-        import sys, time
-        import softmax_lib as sl
-        print({extras}, 'torch' in sys.modules)
-        times = [time.perf_counter()]
-        import torch
-        times.append(time.perf_counter())
-        print({extras})
-        for name in [name for name in list(sys.modules) if name.startswith('softmax_lib')]:
-            del sys.modules[name]
-        start = time.perf_counter()
-        import softmax_lib as sl
-        times.append(times[-1] + time.perf_counter() - start)
-        sl.sgd, sl.Timer, sl.accuracy, sl.reduce_sum, sl.Accumulator
-        sl.Timer().stop(), sl.accuracy(torch.eye(3), torch.arange(3))
-        print({extras})
-        times.append(time.perf_counter())
-        print(times[1] - times[0], times[2] - times[1], times[3] - start)
-        assert sl.plt is sys.modules['matplotlib.pyplot']
-        """).splitlines()
-    assert out[0] in ("[] False", "[] True") and out[1:3] == ["[]", "[]"]
-    torch_alone, bare, used = map(float, out[3].split())
-    assert bare <= 0.1 * torch_alone  # `import softmax_lib` costs at most 1.1 times `import torch`
-    assert used <= 0.3 * torch_alone  # and its own modules, when they are used, cost little more
+PLAIN = """if True:
+    import sys, torch, numpy
+    torch.manual_seed(0)
+    def loaded():
+        return {name.partition('.')[0] for name in sys.modules} | {'matplotlib.pyplot'} & set(sys.modules)
+    before = loaded()
+    import softmax_lib as sl
+    sl.sgd, sl.Timer().stop(), sl.accuracy(torch.eye(3), torch.arange(3)), sl.reduce_sum, sl.Accumulator
+    print(*loaded() - before)
+    data = sl.SyntheticRegressionData(torch.ones(2), 4.2, num_train=64, num_val=32)
+    sl.Trainer(max_epochs=1).fit(sl.LinearRegressionScratch(2, lr=0.1), data)
+    print({'IPython', 'matplotlib.pyplot', 'torchvision'} & loaded())
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 3))
+    data = [(torch.rand(5, 1, 2, 2), torch.randint(0, 3, (5,))) for _ in range(3)]
+    sl.train_ch3(net, data, data, torch.nn.CrossEntropyLoss(), 2, torch.optim.SGD(net.parameters(), 0.1))
+    animator = sl.Animator(xlabel='step', legend=['a'], yscale='log')
+    for i in range(5):
+        animator.add(i / 4, [float('nan'), None, -1.0])
+    print({'IPython'} & loaded())
+    """
 
 
-def test_names_are_there():
-    assert set(NAMES) <= set(sl.__all__) and len(set(sl.__all__)) == len(sl.__all__)
-    assert set(sl.__all__) <= set(dir(sl))
-    for name in sl.__all__:
-        assert getattr(sl, name) is getattr(sl, name) is not None
-    assert sl.plt is __import__("matplotlib.pyplot").pyplot
+def test_a_plain_script_without_a_display():
+    """Importing the library brings little along, training prints lines and needs no IPython, whatever matplotlib was told."""
+    variables = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")} | {"MPLBACKEND": "TkAgg"}
+    done = subprocess.run([sys.executable, "-c", PLAIN], env=variables, capture_output=True, text=True, timeout=120)
+    brought, *out = done.stdout.splitlines() or [""]
+    assert set(brought.split()) <= {"softmax_lib", "lazy_loader", "importlib", "tomllib", "packaging"}, done.stderr
+    said = ["epoch 1: train_loss #, val_loss #", "set()", "epoch 1: train loss # train acc # test acc #",
+            "epoch 2: train loss # train acc # test acc #", "step 0: a nan", "step 1: a nan", "set()"]
+    assert [re.sub(r"\d+\.\d{4}", "#", line) for line in out] == said, done.stderr
 
 
-def test_unknown_name():
-    with pytest.raises(AttributeError, match="softmax_lib.*no_such_name"):
-        sl.no_such_name
-    assert not hasattr(sl, "no_such_name")
-    with pytest.raises(ImportError, match="no_such_name"):
-        from softmax_lib import no_such_name  # noqa: F401
-
-
-def test_star_import_gives_all_names():
+def test_every_name_is_there():
     names = {}
     exec("from softmax_lib import *", names)
-    assert set(NAMES) <= set(names)
-
-
-def named(name):
-    """What a dotted name of the library stands for."""
-    thing = sl
-    for part in name.split("."):
-        thing = getattr(thing, part)
-    return thing
+    assert set(sl.__all__) <= set(names) & set(dir(sl)) and len(set(sl.__all__)) == len(sl.__all__)
+    assert all(getattr(sl, name) is names[name] is not None for name in sl.__all__)
+    assert sl.plt is sys.modules["matplotlib.pyplot"] and not hasattr(sl, "no_such_name")
+    with pytest.raises(AttributeError, match="softmax_lib.*no_such_name"):
+        sl.no_such_name
 
 
 @pytest.mark.parametrize("name", SIGNATURES)
 def test_signatures(name):
-    assert str(inspect.signature(named(name))) == SIGNATURES[name]
-
-
-@pytest.mark.parametrize("name", [name for name in SIGNATURES if "." not in name])
-def test_docstrings(name):
-    doc = inspect.getdoc(getattr(sl, name))
-    assert doc and doc.splitlines()[0].rstrip().endswith((".", ":"))
+    """signatures.txt says how everything is called; the first line of the docstring is a sentence."""
+    thing = functools.reduce(getattr, name.split("."), sl)
+    assert str(inspect.signature(thing)) == SIGNATURES[name] and name.split(".")[0] in sl.__all__
+    assert inspect.getdoc(thing).partition("\n")[0].endswith((".", ":"))
 
 
 # -- bad arguments: one clear sentence, and nothing has happened --------------------------------------
@@ -235,9 +167,10 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_bad_argument(name, capsys):
     call, *words = BAD[name]
-    refuses(call, *words)
-    assert sl.plt.get_fignums() == []
-    assert capsys.readouterr().out == ""
+    with pytest.raises((ValueError, TypeError)) as caught:
+        call()
+    assert "\n" not in str(caught.value) and [word for word in words if str(word) not in str(caught.value)] == []
+    assert sl.plt.get_fignums() == [] and capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("optimizer", [False, True])
@@ -246,30 +179,39 @@ def test_training_on_bad_labels_moves_nothing(optimizer, bad):
     model = Softmax()
     before = model.W.detach().clone()
     updater = torch.optim.SGD([model.W, model.b], 0.1) if optimizer else model.update
-    refuses(lambda: sl.train_epoch_ch3(model, [(torch.rand(2, 1, 28, 28), bad)], model.loss, updater), "y")
+    with pytest.raises(ValueError, match="y must|y_hat must"):
+        sl.train_epoch_ch3(model, [(torch.rand(2, 1, 28, 28), bad)], model.loss, updater)
     assert torch.equal(model.W, before) and model.W.grad is None
 
 
 # -- linear regression --------------------------------------------------------------------------------
 
-def test_synthetic_data():
+def data_module(w, b, n, noise=0.01):
+    """What the class makes in place of the function."""
+    data = sl.SyntheticRegressionData(w, b, noise, num_train=n, num_val=0)
+    return data.X, data.y
+
+
+@pytest.mark.parametrize("make, sigma", [(sl.synthetic_data, 0.01), (functools.partial(data_module, noise=0.5), 0.5)])
+def test_synthetic_data(make, sigma):
     w, n = torch.tensor([2, -3.4, 0.5]), 20_000
-    X, y = sl.synthetic_data(w, 4.2, n)
-    assert X.shape == (n, 3) and y.shape == (n, 1) and X.dtype == y.dtype == torch.float32
+    X, y = make(w, 4.2, n)
+    assert X.shape == (n, 3) and y.shape == (n, 1)
     noise = y[:, 0] - (X @ w + 4.2)
     sure = 5 / math.sqrt(n)  # five standard errors
     assert X.mean(0).abs().max() < sure and (X.std(0) - 1).abs().max() < sure
-    assert noise.mean().abs() < 0.01 * sure and abs(noise.std() / 0.01 - 1) < sure
+    assert noise.mean().abs() < sigma * sure and abs(noise.std() / sigma - 1) < sure
     assert torch.corrcoef(torch.stack([*X.T, noise])).fill_diagonal_(0).abs().max() < sure
     assert noise.unique().numel() > n // 2  # one draw for each label
     torch.manual_seed(0)
-    assert torch.equal(sl.synthetic_data(w, 4.2, n)[1], y)
+    assert torch.equal(make(w, 4.2, n)[1], y)
 
 
+@pytest.mark.parametrize("make", [sl.synthetic_data, data_module])
 @pytest.mark.parametrize("w", [[2, -3], np.array([2, -3.0]), torch.tensor([2, -3]), torch.tensor([[2], [-3.0]]).double()])
 @pytest.mark.parametrize("b", [1, np.ones(1), [1], torch.ones(1)])
-def test_synthetic_data_of_any_numbers(w, b):
-    X, y = sl.synthetic_data(w, b, 1000)
+def test_synthetic_data_of_any_numbers(make, w, b):
+    X, y = make(w, b, 1000)
     assert X.dtype == y.dtype == torch.float32 and y.shape == (1000, 1)
     assert (y - X @ torch.tensor([[2.0], [-3.0]]) - 1).abs().max() < 0.1
 
@@ -291,13 +233,13 @@ def test_squared_loss_never_broadcasts(shape):
     assert sl.squared_loss(y_hat, torch.arange(4.0)).sum() == 0  # in order
 
 
-@pytest.mark.parametrize("call", [
-    lambda: sl.synthetic_data(torch.ones(2), torch.ones(5), 10),
-    lambda: sl.synthetic_data(torch.ones(2), [1, 2], 10),
-    lambda: sl.squared_loss(torch.ones(5, 1), torch.ones(1)),
-    lambda: sl.squared_loss(sl.linreg(torch.ones(5, 2), torch.ones(2, 1), torch.ones(5)), torch.ones(5, 1)),
-    lambda: sl.squared_loss(sl.linreg(torch.ones(5, 2), torch.ones(2, 1), np.ones(5)), torch.ones(5, 1)),
-], ids=["biases", "list of biases", "one label for all", "bias per row", "NumPy's bias per row"])
+@pytest.mark.parametrize("call", {
+    "biases": lambda: sl.synthetic_data(torch.ones(2), torch.ones(5), 10),
+    "list of biases": lambda: sl.synthetic_data(torch.ones(2), [1, 2], 10),
+    "biases, class": lambda: sl.SyntheticRegressionData(torch.ones(2), np.ones(2000)),
+    "one label for all": lambda: sl.squared_loss(torch.ones(5, 1), torch.ones(1)),
+    "bias per row": lambda: sl.squared_loss(sl.linreg(torch.ones(5, 2), torch.ones(2, 1), torch.ones(5)), torch.ones(5, 1)),
+}.values())
 def test_what_would_broadcast_is_refused(call):
     with pytest.raises(RuntimeError, match="is invalid for input of size"):
         call()
@@ -386,10 +328,10 @@ def test_set_axes():
     assert settings_of(axes) == ("a", "b", (0, 3), (1, 4), "linear", "log", ["c"], True)
 
 
-@pytest.mark.parametrize("given", [(7, 2), ()])
-def test_set_figsize(given):
-    sl.set_figsize(*[given] if given else [])
-    assert sl.plt.figure().get_size_inches().tolist() == list(given or (3.5, 2.5))
+def test_set_figsize():
+    for arguments, size in ([(7, 2)], [7, 2]), ([], [3.5, 2.5]):
+        sl.set_figsize(*arguments)
+        assert sl.plt.figure().get_size_inches().tolist() == size
 
 
 def test_timer():
@@ -433,24 +375,15 @@ def test_num_workers_of_loaders(workers):
         assert data.num_workers == workers
 
 
-def test_get_dataloader_workers(monkeypatch):
-    def with_cores(n):
-        monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(n)), raising=False)
-        return sl.get_dataloader_workers()
-
-    before = multiprocessing.get_start_method(allow_none=True)
-    assert isinstance(sl.get_dataloader_workers(), int) and 0 <= sl.get_dataloader_workers() <= os.cpu_count()
-    assert multiprocessing.get_start_method(allow_none=True) == before  # asking does not decide
-    try:
-        multiprocessing.set_start_method("spawn", force=True)
-        assert sl.get_dataloader_workers() == 0
-        if "fork" in multiprocessing.get_all_start_methods():
-            multiprocessing.set_start_method("fork", force=True)
-            assert [with_cores(n) for n in (1, 2, 3, 64)] == [1, 2, 3, 4]
-            monkeypatch.delattr(os, "sched_getaffinity")  # as on macOS
-            assert sl.get_dataloader_workers() == 0
-    finally:
-        multiprocessing.set_start_method(before, force=True)
+@pytest.mark.parametrize("method, cores, workers", [("spawn", 9, 0), ("fork", None, 0), *(("fork", n, min(n, 4)) for n in (1, 2, 3, 64))])
+@pytest.mark.parametrize("decided", [True, False])
+def test_get_dataloader_workers(monkeypatch, method, cores, workers, decided):
+    monkeypatch.setattr(multiprocessing, "get_start_method", lambda allow_none=False: method if decided or not allow_none else None)
+    monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: [method])
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cores)), raising=False)
+    if cores is None:  # as on macOS
+        monkeypatch.delattr(os, "sched_getaffinity")
+    assert sl.get_dataloader_workers() == workers
 
 
 # -- Fashion-MNIST ------------------------------------------------------------------------------------
@@ -461,13 +394,9 @@ def test_labels_have_names_in_the_order_of_the_dataset(wrap):
     assert LABELS == [name.lower().split("/")[0] for name in torchvision.datasets.FashionMNIST.classes]
     assert sl.get_fashion_mnist_labels(wrap(list(range(10)))) == LABELS and sl.get_fashion_mnist_labels(wrap([])) == []
     assert sl.get_fashion_mnist_labels(wrap([9, 0, 0])) == ["ankle boot", "t-shirt", "t-shirt"]
-
-
-@pytest.mark.parametrize("label", [10, -1, 2.75, -0.5])
-@pytest.mark.parametrize("wrap", [list, torch.tensor])
-def test_other_numbers_have_no_names(label, wrap):
-    with pytest.raises(KeyError, match=str(label)):
-        sl.get_fashion_mnist_labels(wrap([label]))
+    for label in [] if wrap is np.array else [10, -1, 2.75, -0.5]:
+        with pytest.raises(KeyError, match=str(label)):
+            sl.get_fashion_mnist_labels([label] if wrap is list else torch.tensor([label]))
 
 
 def shown(axes):
@@ -499,14 +428,9 @@ def test_show_images_of_any_kind():
     sl.plt.gcf().canvas.draw()
 
 
-@pytest.fixture(scope="module")
-def fashion():
-    return sl.load_data_fashion_mnist(256)
-
-
-@pytest.mark.parametrize("train", [True, False])
-def test_loaders(fashion, train):
-    data, n = (fashion[0], 60_000) if train else (fashion[1], 10_000)
+@pytest.mark.parametrize("train, n", [(True, 60_000), (False, 10_000)])
+def test_loaders(train, n):
+    data = sl.load_data_fashion_mnist(256)[not train]
     theirs = torchvision.datasets.FashionMNIST(sl.fashion_mnist_root(), train, torchvision.transforms.ToTensor())
     for i in [0, 1, n - 1, *torch.randint(n, (300,)).tolist()]:
         (X, y), (X0, y0) = data.dataset[i], theirs[i]
@@ -522,6 +446,7 @@ def test_loaders(fashion, train):
 
     torch.manual_seed(1)
     assert len(data) == math.ceil(n / 256) and len(data.dataset) == len(theirs) == n
+    assert data.dataset.images.data_ptr() == sl.fashion_mnist(train)[0].data_ptr()  # bytes, and no second copy of them
     first, second = served(), served()
     assert torch.equal(first, second) == torch.equal(first, theirs.targets) == (not train)  # shuffled anew, or in order
     assert torch.equal(first.bincount(), theirs.targets.bincount()) and torch.equal(second.bincount(), first.bincount())
@@ -540,14 +465,9 @@ def test_every_image_is_served_once_with_its_label_as_a_copy(channels):
     assert torch.equal(images, as_served[numbers]) and torch.equal(numbers.sort().values, torch.arange(600))
     data[[0, 1]][0].zero_(), data[0][0].zero_()
     assert torch.equal(X, before)
-    larger = sl.ImageDataset(X, range(600), (16, 12))[[0, 4]][0]
-    assert larger.shape == (2, channels or 1, 16, 12) and (F.avg_pool2d(larger, 2) - as_served[[0, 4]]).abs().mean() < 0.15
-
-
-@pytest.mark.parametrize("labels", [2, 4])
-def test_there_are_as_many_labels_as_images(labels):
-    with pytest.raises(AssertionError, match="Size mismatch"):
-        sl.ImageDataset(bytes3, torch.zeros(labels))
+    for size in (16, 12), (3, 5), (5, 1):
+        resized = sl.ImageDataset(X, range(600), size)[[0, 4]][0]
+        assert torch.allclose(resized, torchvision.transforms.functional.resize(as_served[[0, 4]], size), atol=1e-5)
 
 
 @pytest.mark.parametrize("resize", [0, -3, 28.5, (8, -3), (8, 2.5)])
@@ -556,15 +476,13 @@ def test_there_is_no_such_size(resize):
         next(iter(sl.FashionMNIST(8, resize).val_dataloader()))
 
 
-@pytest.mark.parametrize("resize", [1, 14, 28, 33, 56, np.int64(32)])
+@pytest.mark.parametrize("resize", [1, 14, 28, 33, np.int64(32)])
 def test_resize(resize):
     original = next(iter(sl.load_data_fashion_mnist(50)[1]))[0]
     for data in sl.load_data_fashion_mnist(50, resize=resize):
         X, y = next(iter(data))
-        assert X.shape == (50, 1, resize, resize) and X.dtype == torch.float32 and y.shape == (50,)
-        assert X.min() >= 0 and X.max() <= 1 and len(data) == len(data.dataset) // 50
-    if resize in (28, 56):  # the same pictures, in order
-        assert (F.avg_pool2d(X, resize // 28) - original).abs().mean() < (0.05 if resize == 56 else 1e-9)
+        assert X.shape == (50, 1, resize, resize) and X.dtype == torch.float32 and len(data) == len(data.dataset) // 50
+    assert resize != 28 or torch.equal(X, original)
 
 
 @pytest.mark.parametrize("resize", [1, 2, 7, 13, 17, 26, 64])
@@ -573,45 +491,6 @@ def test_resizing_stays_between_0_and_1(resize, colour):
     X, _ = sl.ImageDataset(torch.full((2, 28, 28), colour, dtype=torch.uint8), torch.zeros(2), resize)[1]
     assert X.shape == (1, resize, resize) and X.min() >= 0 and X.max() <= 1
     assert torch.allclose(X, torch.tensor(colour / 255))
-
-
-def test_batches_are_served_much_faster_than_by_two_workers(fashion):
-    theirs = torchvision.datasets.FashionMNIST(sl.fashion_mnist_root(), True, torchvision.transforms.ToTensor())
-    usual = torch.utils.data.DataLoader(theirs, 256, shuffle=True, num_workers=2)
-
-    def lap(data):
-        """Seconds per batch after the first, so that the start of the workers is not held against them."""
-        batches = iter(data)
-        next(batches)
-        start = time.perf_counter()
-        for n, _ in enumerate(batches, 1):
-            pass
-        return (time.perf_counter() - start) / n
-
-    mine = [lap(fashion[0]) for _ in range(3)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that there is but one core, say
-        ordinary = lap(usual)
-    mine += [lap(fashion[0]) for _ in range(3)]
-    assert ordinary / min(mine) > 2  # 24 to 37 on quiet cores
-
-
-@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="asks Linux for the process's peak of memory")
-def test_memory():
-    sl.fashion_mnist_root()
-    grown = script("""if True:
-        import re, torch, torchvision, softmax_lib as sl
-        sl.load_data_fashion_mnist
-        def memory(what):
-            return int(re.search(what + r':\\s+(\\d+) kB', open('/proc/self/status').read())[1])
-        before = memory('VmRSS')
-        train, test = sl.load_data_fashion_mnist(256)
-        for data in train, test, train:
-            for X, y in data:
-                pass
-        print((memory('VmHWM') - before) / 1000)
-        """)
-    assert float(grown) < 250
 
 
 # -- accuracy and Accumulator -------------------------------------------------------------------------
@@ -804,18 +683,12 @@ def test_training_mode_and_what_the_updater_gets():
     assert sizes == [4, 4, 1] and all(type(n) is int for n in sizes) and set(net.seen) == {(True, True, True)}
 
 
-def test_train_ch3_on_images_reproducible_bit_for_bit(few, capsys):
-    def run():
-        torch.manual_seed(5)
-        model = Softmax()
-        return sl.train_ch3(model, *few, model.loss, 3, model.update), model
-
-    (first, a), (second, b) = run(), run()
-    assert first == second and torch.equal(a.W, b.W) and torch.equal(a.b, b.b)
-    loss, train_acc, test_acc = first
+def test_train_ch3_on_images(few, capsys):
+    model = Softmax()
+    loss, train_acc, test_acc = sl.train_ch3(model, *few, model.loss, 3, model.update)
     assert 0 < loss < 1.8 and 0.4 < train_acc <= 1 and 0.3 < test_acc <= 1  # it learned
-    assert sl.evaluate_accuracy(a, few[1]) == test_acc
-    assert len(capsys.readouterr().out.splitlines()) == 2 * 3  # a line per epoch
+    assert sl.evaluate_accuracy(model, few[1]) == test_acc
+    assert [line[:8] for line in capsys.readouterr().out.splitlines()] == ["epoch 1:", "epoch 2:", "epoch 3:"]
 
 
 @pytest.mark.filterwarnings("error")  # of an axis from 1 to 1, say
@@ -860,39 +733,12 @@ def test_predict_ch3_takes_other_names():
 
 # -- live plots ---------------------------------------------------------------------------------------
 
-TRAINING = """if True:
-    import sys, torch, softmax_lib as sl
-    torch.manual_seed(0)
-    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 3))
-    data = [(torch.rand(5, 1, 2, 2), torch.randint(0, 3, (5,))) for _ in range(3)]
-    sl.train_ch3(net, data, data, torch.nn.CrossEntropyLoss(), 4, torch.optim.SGD(net.parameters(), 0.1))
-    animator = sl.Animator(xlabel='step', legend=['a'], yscale='log')
-    for i in range(9):
-        animator.add(i / 4, [float('nan'), None, -1.0])
-    print(sorted({'IPython'} & set(sys.modules)))
-    """
-
-
-@pytest.mark.parametrize("backend", [None, "TkAgg"])
-def test_animator_in_a_plain_script(backend):
-    out = script(TRAINING, **({"MPLBACKEND": backend} if backend else {})).splitlines()
-    number = r"-?\d+\.\d+"
-    for epoch, line in enumerate(out[:4], 1):
-        assert re.fullmatch(rf"epoch {epoch}: train loss {number} train acc {number} test acc {number}", line)
-    assert [line[:6] for line in out[4:7]] == ["step 0", "step 1", "step 2"]
-    assert out[7:] == ["[]"]  # no need of IPython
-
-
-def curves(animator):
-    return lines(animator.axes[0])
-
-
 def test_animator_collects_curves(capsys):
     animator = sl.Animator(xlabel="epoch", ylabel="y", legend=["a", "b", "c"], xlim=[0, 3], ylim=[1, 9], yscale="log")
     animator.add(0.5, (1, torch.tensor(2.0), None))
     animator.add(1, [3, None, np.float32(4)])
     animator.add(torch.tensor(2.0), torch.tensor([5.0, 6.0, 7.0]))
-    assert curves(animator) == [([0.5, 1, 2], [1, 3, 5]), ([0.5, 2], [2, 6]), ([1, 2], [4, 7])]
+    assert lines(animator.axes[0]) == [([0.5, 1, 2], [1, 3, 5]), ([0.5, 2], [2, 6]), ([1, 2], [4, 7])]
     assert (animator.X, animator.Y) == ([[0.5, 1, 2], [0.5, 2], [1, 2]], [[1, 3, 5], [2, 6], [4, 7]])
     axes = animator.axes[0]
     assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_yscale()) == ("epoch", "y", "log")
@@ -909,50 +755,10 @@ def test_animator_takes_a_number_or_several_x_and_more_curves_than_styles():
         single.add(x, torch.tensor(2.0 * x))
         several.add([x, x + 10], [x, None if x == 1 else x])
         many.add(x, [None] * 5 if x == 1 else [torch.tensor(float(i), requires_grad=True) for i in range(5)])
-    assert curves(single) == [([0, 1, 2], [0, 2, 4])]
-    assert curves(several) == [([0, 1, 2], [0, 1, 2]), ([10, 12], [0, 2])]
-    assert curves(many) == [([0, 2], [i, i]) for i in range(5)]
+    for animator, expected in ((single, [([0, 1, 2], [0, 2, 4])]), (several, [([0, 1, 2], [0, 1, 2]), ([10, 12], [0, 2])]),
+                               (many, [([0, 2], [i, i]) for i in range(5)])):
+        assert lines(animator.axes[0]) == expected
     many.fig.canvas.draw()
-
-
-class Kernel:
-    """An IPython shell as a notebook's kernel has it; `sent` is what it sends to the page."""
-    def __init__(self, monkeypatch, folder, kernel=True):
-        from IPython.core.displaypub import DisplayPublisher
-        from IPython.core.interactiveshell import InteractiveShell
-        from traitlets.config import Config
-        sent = self.sent = []
-
-        class Publisher(DisplayPublisher):
-            def publish(self, data, metadata=None, *args, transient=None, update=False, **kwargs):
-                sent.append((data, (transient or {}).get("display_id"), update))
-
-        monkeypatch.setenv("IPYTHONDIR", str(folder))
-        config = Config()
-        config.HistoryManager.enabled = False
-        InteractiveShell.clear_instance()
-        self.shell = InteractiveShell.instance(config=config)
-        self.shell.display_pub = Publisher()
-        if kernel:
-            self.shell.kernel = object()
-
-    def close(self):
-        self.shell.restore_sys_module_state()
-        type(self.shell).clear_instance()
-
-
-@pytest.fixture
-def notebook(monkeypatch, tmp_path):
-    kernel = Kernel(monkeypatch, tmp_path)
-    yield kernel
-    kernel.close()
-
-
-@pytest.fixture
-def terminal(monkeypatch, tmp_path):
-    kernel = Kernel(monkeypatch, tmp_path, kernel=False)
-    yield kernel
-    kernel.close()
 
 
 def test_animator_in_ipythons_terminal(terminal, capsys):
