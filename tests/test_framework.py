@@ -2,6 +2,7 @@
 
 Needs what test_library.py needs, whose helpers it borrows. No GPU: where one is wanted, a number type stands in.
 """
+import contextlib
 import copy
 import io
 import math
@@ -401,21 +402,31 @@ def test_a_good_experiment_is_silent(capsys):
 
 
 class Noted(sl.LinearRegressionScratch):
-    """Its validation losses are given, two minibatches an epoch, and it counts its epochs in w."""
+    """Its validation losses are given, two minibatches an epoch, and it counts its epochs in w and in a buffer; it trains well before `bad`."""
+    def training_step(self, batch):
+        self.epochs.fill_(self.trainer.epoch)
+        return super().training_step(batch) * (1 if self.trainer.epoch < self.bad else math.nan)
+
     def validation_step(self, batch):
-        self.plot("loss", self.losses[self.trainer.epoch], train=False)
+        for loss in self.losses[self.trainer.epoch] + 1, self.losses[self.trainer.epoch] - 1:
+            self.plot("loss", loss, train=False)
+        self.plot("acc", 0, train=False)  # is no loss
         self.w.data.fill_(self.trainer.epoch)
 
 
-@pytest.mark.parametrize("losses, patience, last, best", [
-    ([3, 1, 2, math.nan, 0.5, 4], 2, 3, 1), ([3, 1, 2, math.nan, 0.5, 4], 3, 5, 4), ([3, 2, 1, 1, 1, 1], 1, 3, 2),
-    ([math.nan] * 6, 2, 1, -1), ([6, 5, 4, 3, 2, 1], 0, 5, 5), ([1, 2, 3, 4, 5, 6], 9, 5, 0)])
-def test_early_stopping(losses, patience, last, best):
+@pytest.mark.parametrize("losses, patience, bad, last, best", [
+    ([3, 1, 2, math.nan, 0.5, 4], 2, 9, 3, 1), ([3, 1, 2, math.nan, 0.5, 4], 3, 9, 5, 4), ([3, 2, 1, 1, 1, 1], 1, 9, 3, 2),
+    ([math.nan] * 6, 2, 9, 1, -1), ([6, 5, 4, 3, 2, 1], 0, 9, 5, 5), ([1, 2, 3, 4, 5, 6], 9, 9, 5, 0),
+    ([3, 2, math.nan], 3, 2, 2, 1), ([math.nan], 3, 0, 0, -1)])
+def test_early_stopping(losses, patience, bad, last, best):
     model = Noted(2, lr=0)
-    model.losses = losses
+    model.losses, model.bad = losses, bad
+    model.register_buffer("epochs", torch.zeros(1))
     for _ in range(2):  # begun anew
-        trainer = fit(model, Given(one, one * 2), 6, patience=patience)
-        assert (trainer.epoch, trainer.best_epoch, model.w[1].item()) == (last, best, last if best < 0 else best)
+        with pytest.warns(UserWarning, match="nan") if bad < 9 else contextlib.nullcontext():
+            trainer = fit(model, Given(one, one), 6, patience=patience)
+        kept = last if best < 0 else best
+        assert (trainer.epoch, trainer.best_epoch, model.w[1].item(), model.epochs.item()) == (last, best, kept, kept)
 
 
 # -- devices ------------------------------------------------------------------------------------------
