@@ -1,8 +1,8 @@
 """Code as readers of Dive into Deep Learning paste it, with `import softmax_lib as d2l` for their import line.
 
-First the function style (editions 0.x), then the class style (1.x). The code is our own; what it takes from theirs is
-how it calls things. Each test looks at what was learned, not only that nothing was raised. What the book's own pages
-call in the same way is not repeated here: nbval runs them.
+It is of the class style (editions 1.x); the book's own pages are written in the function style of 0.x, and nbval runs
+them. The code is our own; what it takes from theirs is how it calls things. Each test looks at what was learned, not
+only that nothing was raised.
 """
 import inspect
 import struct
@@ -10,7 +10,6 @@ import struct
 import pytest
 import torch
 import torchvision
-from torch.nn import functional as F
 from torch.utils import data as torch_data
 from torchvision import transforms
 
@@ -62,47 +61,6 @@ def learned(w, b):
     """Whether these are the parameters of the data: no error reaches 0.01."""
     return all(error.abs().max() < 0.01 for error in (true_w - d2l.reshape(w, true_w.shape), true_b - b))
 
-
-# -- the function style, 0.x ----------------------------------------------------------------------------
-
-def softmax(X):
-    X_exp = d2l.exp(X)
-    return X_exp / d2l.reduce_sum(X_exp, 1, keepdim=True)
-
-
-def cross_entropy(y_hat, y):
-    return -d2l.log(y_hat[range(len(y_hat)), y])
-
-
-def accuracy(y_hat, y):
-    if len(y_hat.shape) > 1 and y_hat.shape[1] > 1:
-        y_hat = d2l.argmax(y_hat, axis=1)
-    cmp = d2l.astype(y_hat, y.dtype) == y
-    return float(d2l.reduce_sum(d2l.astype(cmp, y.dtype)))
-
-
-def test_softmax_regression_from_scratch(fashion):
-    train_iter, test_iter = d2l.load_data_fashion_mnist(64)
-    W = torch.normal(0, 0.01, size=(784, 10), requires_grad=True)
-    b = torch.zeros(10, requires_grad=True)
-
-    def net(X):
-        return softmax(d2l.matmul(d2l.reshape(X, (-1, W.shape[0])), W) + b)
-
-    def updater(batch_size):
-        return d2l.sgd([W, b], 0.1, batch_size)
-
-    assert d2l.evaluate_accuracy(net, test_iter) < 0.4
-    result = d2l.train_ch3(net, train_iter, test_iter, cross_entropy, 4, updater)
-    assert result[0] < 1.8 and result[1] > 0.25 and d2l.evaluate_accuracy(net, test_iter) == result[2] > 0.2
-    X, y = next(iter(test_iter))
-    assert accuracy(net(X), y) == d2l.accuracy(net(X), y)
-    trues, preds = d2l.get_fashion_mnist_labels(y), d2l.get_fashion_mnist_labels(d2l.argmax(net(X), axis=1))
-    d2l.predict_ch3(net, test_iter, n=20)
-    assert trues[:20] != preds[:20] and titles() == [true + "\n" + pred for true, pred in zip(trues, preds)][:20]
-
-
-# -- the class style, 1.x ---------------------------------------------------------------------------------
 
 def fit_epoch(self):
     self.model.train()
@@ -213,22 +171,6 @@ def test_data_defined_by_the_reader():
     fitted(d2l.LinearRegressionScratch, d2l.Trainer(max_epochs=3), TensorData(true_w, true_b))
 
 
-def test_weight_decay():
-    class WeightDecayScratch(d2l.LinearRegressionScratch):
-        def __init__(self, num_inputs, lambd, lr, sigma=0.01):
-            super().__init__(num_inputs, lr, sigma)
-            self.save_hyperparameters()
-
-        def loss(self, y_hat, y):
-            return super().loss(y_hat, y) + self.lambd * d2l.reduce_sum(self.w**2) / 2
-
-    data, trainer = TensorData(0.01 * d2l.ones(200), 0.05, num_train=20, num_val=100, batch_size=5), d2l.Trainer(max_epochs=10)
-    free, decayed = (WeightDecayScratch(200, decay, lr=0.01) for decay in (0, 3))
-    trainer.fit(free, data), trainer.fit(decayed, data)
-    assert d2l.reduce_sum(decayed.w**2) < d2l.reduce_sum(free.w**2) / 4
-    assert free.board.data["train_loss"][0].y > 5 * free.board.data["train_loss"][-1].y
-
-
 def text_labels(self, indices):
     labels = ["t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"]
     return [labels[int(i)] for i in indices]
@@ -266,7 +208,12 @@ def test_fashion_mnist_defined_by_the_reader(fashion):
     assert classifies(model)
 
 
-def test_softmax_regression_scratch_with_classes(fashion):
+def softmax(X):
+    X_exp = d2l.exp(X)
+    return X_exp / d2l.reduce_sum(X_exp, 1, keepdim=True)
+
+
+def test_softmax_regression_from_scratch(fashion):
     class SoftmaxRegressionScratch(d2l.Classifier):
         def __init__(self, num_inputs, num_outputs, lr, sigma=0.01):
             super().__init__()
@@ -281,7 +228,7 @@ def test_softmax_regression_scratch_with_classes(fashion):
             return softmax(d2l.matmul(d2l.reshape(X, (-1, self.W.shape[0])), self.W) + self.b)
 
         def loss(self, y_hat, y):
-            return d2l.reduce_mean(cross_entropy(y_hat, y))
+            return d2l.reduce_mean(-d2l.log(y_hat[range(len(y_hat)), y]))
 
     data, model = d2l.FashionMNIST(batch_size=64), SoftmaxRegressionScratch(num_inputs=784, num_outputs=10, lr=0.1)
     d2l.Trainer(max_epochs=4, gradient_clip_val=5).fit(model, data)
@@ -293,30 +240,3 @@ def test_softmax_regression_scratch_with_classes(fashion):
     labels = [a + "\n" + b for a, b in zip(data.text_labels(y[wrong]), data.text_labels(preds[wrong]))]
     data.visualize([X[wrong], y[wrong]], labels=labels)
     assert titles() == (labels + [""] * 8)[:8]
-
-
-def test_classifier_defined_by_the_reader(fashion):
-    def run():
-        torch.manual_seed(3)
-        model = d2l.SoftmaxRegression(num_outputs=10, lr=0.1)
-        d2l.Trainer(max_epochs=2).fit(model, d2l.FashionMNIST(batch_size=64))
-        return model
-
-    library = run()
-
-    @d2l.add_to_class(d2l.Classifier)
-    def accuracy(self, Y_hat, Y, averaged=True):
-        Y_hat = d2l.reshape(Y_hat, (-1, Y_hat.shape[-1]))
-        preds = d2l.astype(d2l.argmax(Y_hat, axis=1), Y.dtype)
-        compare = d2l.astype(preds == d2l.reshape(Y, -1), d2l.float32)
-        return d2l.reduce_mean(compare) if averaged else compare
-
-    @d2l.add_to_class(d2l.Classifier)
-    def loss(self, Y_hat, Y, averaged=True):
-        Y_hat = d2l.reshape(Y_hat, (-1, Y_hat.shape[-1]))
-        return F.cross_entropy(Y_hat, d2l.reshape(Y, (-1,)), reduction="mean" if averaged else "none")
-
-    own = run()
-    assert own.board.data.keys() == library.board.data.keys() and classifies(own)
-    for curve, points in own.board.data.items():
-        torch.testing.assert_close(torch.tensor(points), torch.tensor(library.board.data[curve]), rtol=1e-3, atol=1e-3)

@@ -471,7 +471,7 @@ class PlainTensors(sl.LinearRegressionScratch):
         return [self.w, self.b]
 
 
-@pytest.mark.parametrize("wanted, there, used", [(0, 0, 0), (0, 2, 0), (1, 0, 0), (1, 1, 1), (1, 2, 1), (2, 1, 1), (2, 2, 2)])
+@pytest.mark.parametrize("wanted, there, used", [(0, 2, 0), (1, 0, 0), (1, 2, 1), (2, 1, 1), (2, 2, 2)])
 @pytest.mark.parametrize("make", [scratch, sl.LinearRegression, PlainTensors])
 def test_training_on_a_gpu(gpus, capsys, wanted, there, used, make):
     gpus(there)
@@ -512,12 +512,14 @@ def test_linear_regression(make, factor):
     fit(model, sl.SyntheticRegressionData(true_w, true_b), 3)
     w, b = model.get_w_b() if factor == 1 else (model.w.detach().T, model.b.detach())
     assert w.shape == (1, 2) and b.shape == (1,) and not w.requires_grad and not b.requires_grad
-    assert (w - true_w).abs().max() < 5e-3 and (b - true_b).abs() < 5e-3 and model.board.data["val_loss"][-1].y < 3e-4
-    torch.testing.assert_close(model(X), X @ w.T + b)
+    assert (w - true_w).abs().max() < 5e-3 and (b - true_b).abs() < 5e-3 and torch.allclose(model(X), X @ w.T + b)
     for y in torch.tensor([[0.0], [1.0]]), torch.tensor([0.0, 1.0]):  # a row of labels is no table of errors
         assert model.loss(torch.tensor([[1.0], [3.0]]), y).item() == 2.5 * factor
     optimizer = model.configure_optimizers()
     assert type(optimizer) is (torch.optim.SGD if factor == 1 else sl.SGD) and optimizer.param_groups[0]["lr"] == 0.1
+
+
+def test_linear_regression_begins_small():
     w, b = sl.LinearRegressionScratch(1000, 0.2, sigma=3).parameters()
     assert w.shape == (1000, 1) and abs(w.std() / 3 - 1) < 0.12 and b.tolist() == [0]
     assert sl.LinearRegressionScratch(1000, 0.2).w.std() < 0.02
@@ -543,14 +545,6 @@ def test_a_classifier_measures_what_pytorch_does(shape, q, seed):
         right = (flat.argmax(1) == targets.argmax(1))[counts].float()
         assert torch.equal(model.accuracy(Y_hat, labels, averaged=False), right)
         assert torch.allclose(model.accuracy(Y_hat, labels), right.mean())
-
-
-def test_a_classifier_is_safe_from_overflow_and_nan():
-    Y_hat = torch.tensor([[1e4, 0, -1e4]], requires_grad=True)
-    Net().loss(Y_hat, torch.tensor([1])).backward()
-    assert Net().loss(Y_hat, torch.tensor([1])) == 1e4 and Y_hat.grad.tolist() == [[1, -1, 0]]
-    Y_hat = torch.tensor([[math.nan] * 3, [0, math.nan, 1], [2, 1, 0]])
-    assert Net().accuracy(Y_hat, torch.zeros(3).long(), averaged=False).tolist() == [0, 0, 1]
 
 
 def test_a_classifier_validates_loss_and_accuracy():
