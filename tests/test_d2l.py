@@ -5,7 +5,6 @@ them. The code is our own; what it takes from theirs is how it calls things. Eac
 only that nothing was raised.
 """
 import inspect
-import struct
 
 import pytest
 import torch
@@ -28,24 +27,11 @@ def methods(monkeypatch):
                 monkeypatch.setattr(Class, name, method)
 
 
-@pytest.fixture(scope="session")
-def small(tmp_path_factory):
-    """2,000 images to train on and 500 to test on, and a folder that holds just these as torchvision wants them."""
-    root = tmp_path_factory.mktemp("data")
-    raw, parts = root / "FashionMNIST" / "raw", {}
-    raw.mkdir(parents=True)
-    for train, name, n in (True, "train", 2000), (False, "t10k", 500):
-        X, y = parts[train] = [part[:n].clone() for part in d2l.fashion_mnist(train)]
-        (raw / f"{name}-images-idx3-ubyte").write_bytes(struct.pack(">4i", 0x803, n, 28, 28) + X.numpy().tobytes())
-        (raw / f"{name}-labels-idx1-ubyte").write_bytes(struct.pack(">2i", 0x801, n) + y.byte().numpy().tobytes())
-    return str(root), parts
-
-
 @pytest.fixture
-def fashion(small, monkeypatch):
-    """The library serves the small dataset."""
-    monkeypatch.setattr(d2l, "fashion_mnist_root", lambda: small[0])
-    monkeypatch.setattr(d2l, "fashion_mnist", lambda train: small[1][train])
+def fashion(monkeypatch):
+    """The library serves 2,000 images to train on and 500 to test on."""
+    whole = d2l.fashion_mnist
+    monkeypatch.setattr(d2l, "fashion_mnist", lambda train: [part[:2000 if train else 500] for part in whole(train)])
 
 
 def titles():
@@ -187,8 +173,8 @@ def test_fashion_mnist_defined_by_the_reader(fashion):
             super().__init__()
             self.save_hyperparameters()
             trans = transforms.Compose([transforms.Resize(resize), transforms.ToTensor()])
-            self.train = torchvision.datasets.FashionMNIST(root=self.root, train=True, transform=trans, download=True)
-            self.val = torchvision.datasets.FashionMNIST(root=self.root, train=False, transform=trans, download=True)
+            self.train, self.val = (torch_data.Subset(torchvision.datasets.FashionMNIST(
+                root=self.root, train=train, transform=trans, download=True), range(n)) for train, n in ((True, 2000), (False, 500)))
 
     data, mine = FashionMNIST(resize=(32, 32)), d2l.FashionMNIST(resize=(32, 32))
     for Class in FashionMNIST, d2l.FashionMNIST:
