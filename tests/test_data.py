@@ -21,7 +21,6 @@ import pytest
 import torch
 from torchvision.datasets import FashionMNIST
 
-import softmax_lib as sl
 from softmax_lib import _data, _stand_in
 
 NAMES = list(_data.FILES)
@@ -342,14 +341,10 @@ def test_disk_that_is_full_and_process_that_is_killed_while_it_writes(machine, s
 
 # -- full size --------------------------------------------------------------------------------------
 
-def test_stand_in_is_the_same_everywhere_and_about_as_hard_as_the_real_one(capsys):
+def test_stand_in_is_the_same_everywhere_and_about_as_bright_as_the_real_one():
+    """How hard it is to learn, `make margins` measures."""
     parts = [_stand_in.draw(60000, 1), _stand_in.draw(10000, 2)]
     assert [md5(array.numpy().tobytes())[:8] for part in parts for array in part] == [
         "12b5317f", "39909d91", "9c0d12e9", "7b1f15c3"]
     X = parts[0][0].reshape(-1, 784) / 255
     assert .26 < X.mean() < .31 and .28 < X.std() < .38 and 10 < X.norm(dim=1).mean() < 14  # real: .286, .353, 12.2
-    torch.manual_seed(0)
-    loaders = [sl.batch_loader(sl.ImageDataset(images, labels.long()), 256, shuffle=True) for images, labels in parts]
-    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
-    *_, accuracy = sl.train_ch3(net, *loaders, torch.nn.CrossEntropyLoss(), 10, torch.optim.SGD(net.parameters(), .1))
-    assert .80 < accuracy < .90  # .85 to .87 over the seeds; on the real images .824 to .834

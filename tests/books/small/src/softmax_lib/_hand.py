@@ -1,0 +1,6 @@
+__all__ = ["hand"]
+raise_if_imported_by_a_tool = 1
+
+
+def hand():
+    return "made by hand"
