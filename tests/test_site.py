@@ -47,6 +47,13 @@ with open("../../ran.txt", "a") as file:
 {sentence}
 ```
 
+```{{touch}} fit-line
+:name: touch-{name}
+:alt: a line {edition}
+
+{sentence}
+```
+
 ```{{list-table}} {title}
 :name: table-{name}
 
@@ -94,13 +101,13 @@ pytestmark = pytest.mark.xdist_group("site")  # one worker, or each would build 
 def book(tmp_path_factory):
     """The tiny book's folder, built; `log` holds what the build said."""
     root = tmp_path_factory.mktemp("book")
-    for name in ("tools", "book/templates", "book/static"):
+    for name in ("tools", "book/templates", "book/static", "book/figures/touch"):
         shutil.copytree(project.ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(project.BOOK / "terms.csv", root / "book")
     (root / "book/references.bib").write_text("@misc{gauss1809, author={Gauss, C. F.}, title={Theoria}, year={1809}}")
     (root / "_toc.yml").write_text(TOC)
-    (root / "book/figures").mkdir()
     (root / "book/figures/drawing.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" stroke="currentColor"/>')
+    (root / "book/figures/touch-fit-line.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"><svg></svg></svg>')
     config = yaml.safe_load((project.ROOT / "_config.yml").read_text("utf-8"))
     french = {"edition_name": "Français", "language": "fr", "html_title": "Pas à pas"}
     config["sphinx"]["config"]["editions"]["fr"] = french
@@ -296,6 +303,19 @@ def test_drawings_are_part_of_the_page(book, edition):
     drawing = page(book, edition, "one").select_one("figure svg.diagram")
     assert (drawing["role"], drawing["aria-label"], drawing["stroke"]) == ("img", f"a < b {edition}", "currentColor")
     assert not page(book, edition, "one").select("img[src*=drawing]")
+
+
+@pytest.mark.parametrize("edition, said", [("vi", "Đi một bước"), ("fr", "One step")])  # French has no words yet
+def test_a_figure_to_touch_is_a_picture_until_its_script_comes(book, edition, said):
+    soup = page(book, edition, "one")
+    place = soup.select_one("figure#touch-one > div.touch[data-touch=fit-line] > svg.diagram")
+    assert place["aria-label"] == f"a line {edition}" and soup.select_one("figure#touch-one figcaption .caption-number")
+    [script] = [script["src"] for script in soup.select("script[defer]") if "touch" in script["src"]]
+    code = (site(book, edition) / script.partition("?")[0]).read_text("utf-8")
+    assert said in code and not re.search("^(import|export) ", code, re.M)
+    assert not page(book, edition, "glossary").select("script[src*=touch]")
+    cells = json.loads((site(book, edition) / "notebooks/one.ipynb").read_text("utf-8"))["cells"]
+    assert "one.html#touch-one)" in "".join(line for cell in cells for line in cell["source"])
 
 
 # ---- bad days; these change the book and build it again, each leaves it as it was

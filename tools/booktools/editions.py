@@ -17,7 +17,7 @@ from typing import Any
 
 from sphinx.application import ENV_PICKLE_FILENAME, Sphinx
 
-from booktools import directives, documents, interface, project, search, site
+from booktools import directives, documents, interface, project, search, site, touch
 
 MATHJAX = "mathjax/tex-chtml.js"  # with the fonts beside it, all that the book's equations need
 
@@ -37,6 +37,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("term-table", directives.TermTable)
     app.add_directive("library-table", directives.LibraryTable)
     interface.setup(app)
+    touch.setup(app)
     app.setup_extension("booktools.readers")
     app.connect("config-inited", read_pairs, priority=900)
     app.connect("source-read", depend_on_notebook)

@@ -21,6 +21,8 @@ from sphinx.locale import admonitionlabels
 from sphinx.util import logging
 from sphinx_exercise.nodes import exercise_enumerable_node, exercise_node, solution_node
 
+from . import touch
+
 NOTE = "This is a page of *Softmax, Step by Step*: <{url}>"
 
 
@@ -254,7 +256,7 @@ class Text:
             case nodes.container() if node.get("nb_element") == "cell_code":
                 return [node["cell_index"], *(c for f in node.findall(nodes.caption) for c in self.block(f, level))]
             case nodes.figure() | nodes.legend() | nodes.container():
-                return self.blocks(node, level)
+                return [*self.blocks(node, level), *touch.invitation(node, self.app.config.edition, self.url)]
             case nodes.Invisible():
                 return []
         return [self.unknown(node)]

@@ -1,0 +1,208 @@
+"""The figures to touch: their numbers are PyTorch's, and they answer to pointer and keyboard, in a headless Chromium."""
+
+import functools
+import http.server
+import shutil
+import threading
+
+import pytest
+import torch
+from booktools import project, touch
+
+NAMES = list(touch.modules())
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+DOUBLE = torch.float64
+
+
+def test_every_word_is_there_in_every_edition():
+    assert list(touch.failures()) == []
+
+
+def test_a_missing_or_needless_word_and_picture_are_named(monkeypatch):
+    monkeypatch.setattr(touch, "modules", lambda: {"fit-line": "words.area + words.gone", "new": "words.step"})
+    found = "\n".join(touch.failures())
+    assert "asks for `gone`, which edition vi does not say" in found and "never says `solve` of edition zh" in found
+    assert "new.js:1: it has no still picture" in found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_module_is_small(name):
+    assert len(touch.modules()[name].encode()) <= 12 * 1024
+
+
+# ---- in a browser
+
+
+@pytest.fixture(scope="module")
+def browser():
+    sync_api = pytest.importorskip("playwright.sync_api", reason="the figures are not tried: playwright is not installed")
+    if not CHROMIUM:
+        pytest.skip("the figures are not tried: there is no Chromium in the PATH")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def call(browser):
+    """call(module, expression): the value of an expression in which `m` is the module, served as the book's own file."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        extensions_map = {".js": "text/javascript"}
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("localhost", 0), functools.partial(Quiet, directory=touch.folder()))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    page = browser.new_page()
+    page.goto(f"http://localhost:{server.server_port}/common.js")  # any page of that server
+    yield lambda module, expression: page.evaluate(f"import('/{module}.js').then((m) => ({expression}))")
+    server.shutdown()
+
+
+@pytest.fixture
+def figure(browser):
+    """figure(name, edition): its page, as the site has it: the still picture, the style sheet and the classic script."""
+    contexts = []
+
+    def make(name, edition="en", **options):
+        contexts.append(browser.new_context(viewport={"width": 390, "height": 844}, **options))
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: pytest.fail(str(error)))
+        said = touch.words(name, edition)
+        code = touch.script(touch.modules()[name], project.read(touch.folder() / "common.js"), said, name)
+        style = project.read(project.BOOK / "static/book.css")
+        page.set_content(f"<style>{style}</style><div class='touch' data-touch='{name}'><svg aria-label='still'></svg></div>")
+        page.add_script_tag(content=code)
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+def state(page):
+    return page.evaluate("[...document.querySelectorAll('.scenes, .report')].map((part) => part.innerHTML).join()")
+
+
+@pytest.mark.parametrize("edition", project.editions())
+@pytest.mark.parametrize("name", NAMES)
+def test_the_keyboard_moves_everything(figure, name, edition):
+    page = figure(name, edition)
+    assert page.get_by_role("group", name="still").count() and not page.locator("svg[aria-label=still]").count()
+    assert "{" not in page.locator(".report").inner_text() and "undefined" not in page.locator(".touch").inner_html()
+    for slider in page.get_by_role("slider").all():
+        before = state(page), slider.get_attribute("aria-valuetext")
+        assert slider.get_attribute("aria-label") or slider.evaluate("(node) => node.labels?.length")
+        slider.focus()
+        for key in ("ArrowUp", "ArrowLeft", "ArrowLeft"):  # one of them has room
+            page.keyboard.press(key)
+        assert (state(page), slider.get_attribute("aria-valuetext")) != before
+    seen = {state(page)}
+    for button in page.get_by_role("button").all():
+        assert button.inner_text().strip() and button.bounding_box()["height"] >= 44
+        button.focus()
+        page.keyboard.press("Enter")
+        seen.add(state(page))
+    assert len(seen) > 2
+    page.wait_for_timeout(700)
+    assert page.get_by_role("status").inner_text() == page.locator(".report").inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_pointer_drags_a_line_and_a_house(figure):
+    page = figure("fit-line")
+    line, house, dot = (page.get_by_role("slider", name=name) for name in ("right end", "with 85 square", "weight and bias"))
+
+    def drag(handle, by):
+        box = handle.locator(".knob").bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x, y + by, steps=3)
+        page.mouse.up()
+
+    before = line.get_attribute("aria-valuetext"), dot.get_attribute("transform"), page.locator(".report").inner_text()
+    drag(line, -40)
+    after = line.get_attribute("aria-valuetext"), dot.get_attribute("transform"), page.locator(".report").inner_text()
+    assert all(one != other for one, other in zip(before, after))
+    drag(house, -40)
+    assert int(house.get_attribute("aria-valuenow")) > 300 and "543" not in page.locator(".report").inner_text()
+
+
+def test_nothing_plays_for_those_who_want_it_calm(figure):
+    assert figure("descend").get_by_role("button", name="Play").count() == 1
+    calm = figure("descend", reduced_motion="reduce")
+    assert calm.get_by_role("button", name="Play").count() == 0
+    calm.get_by_role("button", name="Ten steps").click()
+    assert "After 10 steps" in calm.locator(".report").inner_text()
+
+
+# ---- the numbers
+
+
+@pytest.fixture(scope="module")
+def houses():
+    """The section's 120 houses, as its cell makes them: areas, ages, prices."""
+    torch.manual_seed(42)
+    area = 40 + 120 * torch.rand(120, dtype=DOUBLE)
+    age = 50 * torch.rand(120, dtype=DOUBLE)
+    return area, age, 3 * area - 1.5 * age + 50 + 25 * torch.randn(120, dtype=DOUBLE)
+
+
+def same(got, wanted, tolerance=1e-6):
+    torch.testing.assert_close(torch.tensor(got, dtype=DOUBLE), torch.as_tensor(wanted, dtype=DOUBLE).detach(), rtol=tolerance, atol=tolerance)
+
+
+def test_fit_line_computes_as_pytorch_does(call, houses):
+    x, y = (torch.tensor(call("fit-line", f"m.{name}"), dtype=DOUBLE) for name in ("AREAS", "PRICES"))
+    same(x.tolist(), houses[0][:12], 1e-4)
+    same(y.tolist(), houses[2][:12], 1e-4)
+    w = torch.tensor([2.0, 40.0], dtype=DOUBLE, requires_grad=True)
+    loss = ((w[0] * x + w[1] - y) ** 2 / 2).mean()
+    loss.backward()
+    same(call("fit-line", "m.loss(2, 40, m.PRICES)"), loss)
+    same(call("fit-line", "m.gradient(2, 40, m.PRICES)"), w.grad)
+    same(call("fit-line", "m.step(2, 40, m.PRICES)"), w - 1e-4 * w.grad)
+    same(call("fit-line", "m.solve(m.PRICES)"), torch.linalg.lstsq(torch.stack([x, torch.ones_like(x)], 1), y).solution)
+
+
+def test_every_point_of_an_ellipse_is_equally_high(call):
+    A, center = torch.tensor([[3.0, 1.0], [1.0, 2.0]], dtype=DOUBLE), torch.tensor([1.0, -1.0], dtype=DOUBLE)
+    d = torch.tensor(call("common", "m.ellipse([[3, 1], [1, 2]], [1, -1], 5)"), dtype=DOUBLE) - center
+    same(((d @ A) * d).sum(1).div(2).tolist(), torch.full((72,), 5.0))
+
+
+@pytest.mark.parametrize("standardized", [False, True])
+def test_descend_computes_as_pytorch_does(call, houses, standardized):
+    area, age, price = houses
+    X = torch.stack([area, age], 1)
+    y = price - (price.mean() if standardized else torch.linalg.lstsq(torch.cat([X, torch.ones(120, 1)], 1), price).solution[2])
+    X = (X - X.mean(0)) / X.std(0) if standardized else X
+    A = X.T @ X / 120
+    problem = f"m.problem({str(standardized).lower()})"
+    same(call("descend", f"{problem}.limit"), 2 / torch.linalg.eigvalsh(A)[-1], 1e-3)
+    same(call("descend", f"{problem}.best"), torch.linalg.solve(A, X.T @ y / 120), 1e-3)
+    w, batch, rate = torch.tensor([1.0, 2.0], dtype=DOUBLE), [5, 17, 80, 119], 0.1 if standardized else 1e-4
+    same(call("descend", f"m.loss({problem}, [1, 2])"), ((X @ w - y) ** 2 / 2).mean(), 1e-3)
+    wanted = w - rate * X[batch].T @ (X[batch] @ w - y[batch]) / 4
+    same(call("descend", f"m.step({problem}, [1, 2], {batch}, {rate})"), wanted, 1e-3)
+
+
+def test_every_epoch_deals_every_house_once(call):
+    dealt = call("descend", "((deal) => Array.from({length: 60}, () => deal.next().value))(m.minibatches(4))")
+    epochs = [sum(dealt[:30], []), sum(dealt[30:], [])]
+    assert [sorted(epoch) for epoch in epochs] == [list(range(120))] * 2 and epochs[0] != epochs[1]
+
+
+@pytest.mark.parametrize("o, T, truth", [([1, 3, 0.5], 1, 1), ([-4, 6, 2], 0.5, 0), ([0, 0, 0], 3, 2)])
+def test_surprise_computes_as_pytorch_does(call, o, T, truth):
+    logits = torch.tensor(o, dtype=DOUBLE, requires_grad=True)
+    loss = torch.nn.functional.cross_entropy(logits / T, torch.tensor(truth))
+    loss.backward()
+    same(call("surprise", f"m.softmax({o}, {T})"), torch.softmax(logits / T, 0))
+    same(call("surprise", f"m.surprisal({o}, {T}, {truth})"), loss)
+    same(call("surprise", f"m.gradient({o}, {T}, {truth})"), logits.grad * T)
+    same(call("surprise", f"m.step({o}, {T}, {truth})"), logits - logits.grad)
