@@ -504,6 +504,7 @@ RED_DOCUMENTS = {
     "forbidden word": (alpha("Nhìn đây.", "Trọng\nlượng."), r"^book/vi/alpha.md:\d+: “Trọng\nlượng” is not the word for weight → write “trọng số”"),
     "forbidden in Chinese": (alpha("看这里。", "看重量。", "zh"), r"^book/zh/alpha.md:\d+: “重量” is not the word"),
     "forbidden in comment": (alpha("# làm tròn", "# trọng lượng"), r"^book/vi/alpha.md:\d+: “trọng lượng” is not the word"),
+    "first use": (lambda: edit("book/terms.csv", "权重,,", "权重,,权重（weight"), r"^book/zh/alpha.md:\d+: the term `权重` is used without “权重（weight”"),
     "no alternative": (alpha(":alt: A dot\n", "", "en"), r"^book/en/alpha.md:\d+: the figure has no text alternative"),
     "alternative in English": (alpha(":alt: Một chấm", ":alt: A dot"), r"^book/vi/alpha.md:\d+: the figure's text alternative is the English one"),
     "exercise unsolved": (alpha("{solution-start} ex-alpha", "{solution-start} ex-other", "en"), r"^book/en/alpha.md:\d+: exercise `ex-alpha` has no solution"),
