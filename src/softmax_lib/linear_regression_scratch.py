@@ -23,7 +23,7 @@ def synthetic_data(w, b, num_examples):
     return X, y + 0.01 * torch.randn(y.shape)
 
 
-# book/en/linear-regression-scratch.md, cell 14
+# book/en/linear-regression-scratch.md, cell 15
 def linreg(X, w, b):
     """The linear regression model: Xw + b.
 
