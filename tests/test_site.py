@@ -103,7 +103,8 @@ def book(tmp_path_factory):
     root = tmp_path_factory.mktemp("book")
     for name in ("tools", "book/templates", "book/static", "book/figures/touch"):
         shutil.copytree(project.ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(project.BOOK / "terms.csv", root / "book")
+    for name in ("terms.csv", "figures/words.yml"):
+        shutil.copy(project.BOOK / name, root / "book" / name)
     (root / "book/references.bib").write_text("@misc{gauss1809, author={Gauss, C. F.}, title={Theoria}, year={1809}}")
     (root / "_toc.yml").write_text(TOC)
     (root / "book/figures/drawing.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" stroke="currentColor"/>')
