@@ -407,9 +407,9 @@ class Noted(sl.LinearRegressionScratch):
         return super().training_step(batch) * (1 if self.trainer.epoch < self.bad else math.nan)
 
     def validation_step(self, batch):
-        for loss in self.losses[self.trainer.epoch] + 1, self.losses[self.trainer.epoch] - 1:
-            self.plot("loss", loss, train=False)
-        self.plot("acc", 0, train=False)  # is no loss
+        loss = self.losses[self.trainer.epoch]
+        for key, value in ("loss", 11 * loss), ("loss", -9 * loss), ("acc", -9 * loss):  # the mean counts, of the losses
+            self.plot(key, value, train=False)
         self.w.data.fill_(self.trainer.epoch)
 
 
