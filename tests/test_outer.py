@@ -141,7 +141,8 @@ def test_for_everyone(opened, server, address):
     for _ in range(12):
         page.keyboard.press("Tab")
         shown = page.evaluate("(({outlineStyle, outlineWidth}) => outlineStyle + outlineWidth)(getComputedStyle(document.activeElement))")
-        assert shown.startswith("solid") and not shown.endswith("0px"), page.evaluate("document.activeElement.outerHTML")
+        place = page.evaluate("document.activeElement.outerHTML.slice(0, 100)")
+        assert place.startswith("<body") or shown.startswith("solid") and not shown.endswith("d0px"), place
 
 
 @needs_site

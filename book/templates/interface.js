@@ -72,7 +72,7 @@
         const own = words[element.getAttribute(name)];
         if (own) element.setAttribute(name, own);
       }
-    for (const summary of document.querySelectorAll("summary[aria-label]"))
+    for (const summary of document.querySelectorAll(".hide > summary[aria-label]"))
       summary.removeAttribute("aria-label");  // it hides the summary's own words
   });
 })();
