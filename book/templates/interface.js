@@ -2,7 +2,7 @@
 // search's excerpts, which Sphinx looks for in text with diacritics by words without them.
 (() => {
   const words = WORDS;
-  if (typeof Documentation !== "undefined") Documentation.addTranslations({messages: words});
+  if (typeof Documentation !== "undefined") Object.assign(Documentation.TRANSLATIONS, words);
   if (typeof messages !== "undefined")  // the copy button's table
     for (const [key, word] of Object.entries(messages[locale])) {
       const own = words[word] || word;
@@ -28,20 +28,51 @@
     return summary;
   }
 
-  addEventListener("beforeprint", () => {
-    for (const folded of document.querySelectorAll("details.hide:not([open])")) {
-      folded.open = true;
-      addEventListener("afterprint", () => { folded.open = false; }, {once: true});
-    }
+  addEventListener("beforeprint", () => {  // black on white, nothing folded, and afterwards as it was
+    const root = document.documentElement, theme = root.dataset.theme;
+    const folded = document.querySelectorAll("article details:not([open])");
+    root.dataset.theme = "light";
+    folded.forEach((details) => { details.open = true; });
+    addEventListener("afterprint", () => {
+      root.dataset.theme = theme;
+      folded.forEach((details) => { details.open = false; });
+    }, {once: true});
   });
+  function unfold() {  // where the address leads to
+    const place = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const folded = place?.closest("details:not([open])");
+    if (folded) { folded.open = true; place.scrollIntoView(); }
+  }
+  addEventListener("hashchange", unfold);
+  addEventListener("click", ({target}) => {
+    if (target.closest(".btn-print-button")) print();
+    for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(target)) menu.open = false;
+  });
+  addEventListener("keydown", ({key, target}) => {
+    const menu = key === "Escape" && target.closest("details.menu[open]");
+    if (menu) { menu.open = false; menu.querySelector("summary").focus(); }
+  });
+  function keepWordsWhole() {  // Chinese titles end their lines between words
+    const segments = new Intl.Segmenter("zh", {granularity: "word"});
+    for (const title of document.querySelectorAll("h1, h2, h3, .prev-next-title")) {
+      const walk = document.createTreeWalker(title, NodeFilter.SHOW_TEXT), texts = [];
+      while (walk.nextNode()) if (!walk.currentNode.parentElement.closest("math, .math, code")) texts.push(walk.currentNode);
+      for (const text of texts)
+        text.replaceWith(...[...segments.segment(text.data)].flatMap(({segment, isWordLike}) =>
+          isWordLike ? [document.createElement("wbr"), segment] : [segment]));
+      title.classList.add("whole-words");
+    }
+  }
   document.addEventListener("DOMContentLoaded", () => {
     if (typeof Search !== "undefined") Search.makeSearchSummary = excerpt;
+    unfold();
+    if (document.documentElement.lang === "zh-CN" && Intl.Segmenter) keepWordsWhole();
     for (const name of ["title", "aria-label"])
       for (const element of document.querySelectorAll(`[${name}]`)) {
         const own = words[element.getAttribute(name)];
         if (own) element.setAttribute(name, own);
       }
-    for (const summary of document.querySelectorAll("summary[aria-label]"))
+    for (const summary of document.querySelectorAll(".hide > summary[aria-label]"))
       summary.removeAttribute("aria-label");  // it hides the summary's own words
   });
 })();

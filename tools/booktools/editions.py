@@ -17,7 +17,7 @@ from typing import Any
 
 from sphinx.application import ENV_PICKLE_FILENAME, Sphinx
 
-from booktools import directives, documents, interface, project, search, site, touch
+from booktools import directives, documents, finish, head, interface, project, search, site, touch
 
 MATHJAX = "mathjax/tex-chtml.js"  # with the fonts beside it, all that the book's equations need
 
@@ -38,6 +38,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("library-table", directives.LibraryTable)
     interface.setup(app)
     touch.setup(app)
+    head.setup(app)
     app.setup_extension("booktools.readers")
     app.connect("config-inited", read_pairs, priority=900)
     app.connect("source-read", depend_on_notebook)
@@ -182,6 +183,7 @@ def finish_translations(app: Sphinx, error: Exception | None) -> None:
         copy_mathjax(out / "_static" / "mathjax")
         for useless in out.rglob("_static/**/*.map"):  # 10 MB that only the theme's makers need
             useless.unlink()
+        finish.finish(app, out)
         trees = {edition: build / edition / ".doctrees" for edition in project.translations()}
         failures = [*documents.failures({project.source_edition(): Path(app.doctreedir), **trees}), *site.failures(out)]
         if failures:

@@ -101,13 +101,18 @@ def add_edition_links(app: Sphinx, page: str, template: str, context: Context, d
     context["edition_links"] = [
         {
             "name": row["edition_name"],
-            "lang": row["language"].replace("_", "-"),
+            "lang": language(edition),
             "here": edition == app.config.edition,
             "href": f"{up}{folder(edition)}{page}.html",
             "url": f"{project.setting('html', 'baseurl')}{folder(edition)}{page}.html",
         }
         for edition, row in project.editions().items()
     ]
+
+
+def language(edition: str) -> str:
+    """Its code, as pages give it."""
+    return project.editions()[edition]["language"].replace("_", "-")
 
 
 def add_buttons(app: Sphinx, page: str, template: str, context: Context, doctree: Any) -> None:
@@ -119,25 +124,24 @@ def add_buttons(app: Sphinx, page: str, template: str, context: Context, doctree
     buttons = []
 
     def link(url: str, text: str, tooltip: str, icon: str, label: str) -> Any:
-        return {"type": "link", "url": url, "text": text, "tooltip": tooltip, "icon": icon, "label": label}
+        return {"url": url, "text": text, "tooltip": tooltip, "icon": icon, "label": label}
 
     downloads = [link(f"notebooks/{name}.ipynb", ".ipynb", _("Download notebook file"), "fas fa-code",
                       "download-notebook-button") for name in sections]
-    downloads.append({"type": "javascript", "javascript": "window.print()", "text": ".pdf",
-                      "tooltip": _("Print to PDF"), "icon": "fas fa-file-pdf", "label": "download-pdf-button"})
+    downloads.append(link("", ".pdf", _("Print to PDF"), "fas fa-file-pdf", "print-button"))
     for name in sections:
         notebook = f"{github.removeprefix('https://github.com/')}/blob/gh-pages/{folder(edition)}notebooks/{name}.ipynb"
         buttons.append(link(f"https://colab.research.google.com/github/{notebook}", "Colab",
                             _("Launch on Colab"), "_static/images/logo_colab.png", "colab-button"))
-    buttons.append({"type": "group", "tooltip": _("Download this page"), "icon": "fas fa-download",
-                    "label": "download-buttons", "buttons": downloads})
+    buttons.append({"tooltip": _("Download this page"), "icon": "fas fa-download",
+                    "buttons": downloads})
     source = [link(github, _("Repository"), _("Source repository"), "fas fa-code-branch", "source-repository-button")]
     if page in project.pages():
         branch = project.setting("repository", "branch")
         source.append(link(f"{github}/edit/{branch}/book/{edition}/{page}.md", _("Suggest edit"),
                            _("Suggest edit"), "fas fa-pencil-alt", "source-edit-button"))
-    buttons.append({"type": "group", "tooltip": _("Source repositories"), "icon": "fas fa-code-branch",
-                    "label": "source-buttons", "buttons": source})
+    buttons.append({"tooltip": _("Source repositories"), "icon": "fas fa-code-branch",
+                    "buttons": source})
     context["header_buttons"] = buttons
 
 
@@ -170,7 +174,8 @@ def inline_drawings(app: Sphinx, page: str, template: str, context: Context, doc
             return match[0]
         svg, says = path.read_text("utf-8"), (re.search(r'alt="([^"]*)"', match[0]) or ["", ""])[1]
         if "Matplotlib" not in svg:
-            return svg.replace("<svg ", f'<svg class="diagram" role="img" aria-label="{says}" ', 1)
+            role = "group" if "<a " in svg else "img"  # what is in a picture cannot be reached
+            return svg.replace("<svg ", f'<svg class="diagram" role="{role}" aria-label="{says}" ', 1)
         made, unknown = plots.in_page(svg, f"p{match.start()}", html.unescape(says), table)
         for word in unknown:
             logging.getLogger(__name__).warning("a plot says “%s”, which book/figures/words.yml lacks → add it there", word, location=page)
