@@ -1,13 +1,18 @@
 """The figures to touch: their numbers are PyTorch's, and they answer to pointer and keyboard, in a headless Chromium."""
 
+import base64
 import functools
 import http.server
+import re
 import shutil
 import threading
 
+import garments
 import pytest
 import torch
-from booktools import project, touch
+from booktools import project, sources, touch
+
+import softmax_lib as sl
 
 NAMES = list(touch.modules())
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -75,7 +80,9 @@ def figure(browser):
         code = touch.script(touch.modules()[name], project.read(touch.folder() / "common.js"), said, name)
         style = project.read(project.BOOK / "static/book.css")
         page.set_content(f"<style>{style}</style><div class='touch' data-touch='{name}'><svg aria-label='still'></svg></div>")
-        page.add_script_tag(content=code)
+        page.route("https://book/*", lambda route: route.abort())
+        page.route(f"https://book/{name}.js", lambda route: route.fulfill(body=code, content_type="text/javascript"))
+        page.add_script_tag(url=f"https://book/{name}.js")
         return page
 
     yield make
@@ -84,7 +91,7 @@ def figure(browser):
 
 
 def state(page):
-    return page.evaluate("[...document.querySelectorAll('.scenes, .report')].map((part) => part.innerHTML).join()")
+    return page.evaluate("[...document.querySelectorAll('.scenes, .report, canvas')].map((part) => part.toDataURL?.() ?? part.innerHTML).join()")
 
 
 @pytest.mark.parametrize("edition", project.editions())
@@ -138,6 +145,44 @@ def test_nothing_plays_for_those_who_want_it_calm(figure):
     assert calm.get_by_role("button", name="Play").count() == 0
     calm.get_by_role("button", name="Ten steps").click()
     assert "After 10 steps" in calm.locator(".report").inner_text()
+
+
+def test_fit_runs_line_by_line(figure):
+    page = figure("fit")
+    for _ in range(11):
+        page.get_by_role("button", name="Next line").click()
+    assert page.locator("[aria-current=step]").inner_text() == "loss.backward()" and "−15" in page.locator(".report").inner_text()
+
+
+def test_a_garment_is_drawn_by_keys_and_by_pointer(figure):
+    page, drawn = figure("garment"), "document.querySelector('.grid canvas').toDataURL()"
+    seen = [page.evaluate(drawn)]
+    page.get_by_role("application").focus()
+    for key in ("ArrowLeft", "Space", "Shift+ArrowDown"):
+        page.keyboard.press(key)
+        seen.append(page.evaluate(drawn))
+    assert len(set(seen)) == 3 and "Row 15, column 13: brightness 0.8." in page.locator(".report").inner_text()
+    page.get_by_role("button", name="Erase").click()
+    box = page.locator(".grid canvas").bounding_box()
+    page.mouse.move(box["x"] + 80, box["y"] + 120)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 160, box["y"] + 120)
+    page.mouse.up()
+    assert page.evaluate(drawn) not in seen
+
+
+def test_garments_are_loaded_and_learned_from_when_asked_for(figure):
+    page, asked = figure("garment", reduced_motion="reduce"), []
+    page.on("request", lambda request: asked.append(request.url))
+    page.get_by_role("button", name="Load").click()
+    page.get_by_text("could not be loaded").first.wait_for()
+    page.route("https://book/garments.js", lambda route: route.fulfill(path=garments.FILE, content_type="text/javascript"))
+    page.get_by_role("button", name="Load").click()
+    page.get_by_role("button", name="20 epochs").click()
+    page.get_by_text("After 20 epochs: training loss 0.666").first.wait_for()
+    page.get_by_role("button", name="A real image").click()
+    assert "The real image was of this class: t-shirt." in page.locator(".report").inner_text()
+    assert asked == ["https://book/garments.js"] * 2
 
 
 # ---- the numbers
@@ -206,3 +251,92 @@ def test_surprise_computes_as_pytorch_does(call, o, T, truth):
     same(call("surprise", f"m.surprisal({o}, {T}, {truth})"), loss)
     same(call("surprise", f"m.gradient({o}, {T}, {truth})"), logits.grad * T)
     same(call("surprise", f"m.step({o}, {T}, {truth})"), logits - logits.grad)
+
+
+def test_autograd_computes_as_pytorch_does(call):
+    actions = ["backward", "forward", "backward", "backward", "forward", "backward", "zero"]
+    states = call("autograd", f"{actions}.reduce((all, action) => [...all, m.act(all.at(-1), action)], [m.begin()])")
+    w, b = (torch.tensor(value, dtype=DOUBLE, requires_grad=True) for value in (2.0, 0.0))
+    grads, losses = [{"w": None, "b": None}], []
+    for _ in range(2):
+        loss = (w * 3 + b - 10) ** 2 / 2
+        loss.backward()
+        losses.append(loss.item())
+        grads.append({"w": w.grad.item(), "b": b.grad.item()})
+    with pytest.raises(RuntimeError, match="Trying to backward through the graph a second time"):
+        loss.backward()
+    assert [state["said"] for state in states] == ["begin", "missing", "forward", "backward", "spent", "forward", "backward", "zero"]
+    assert [state["grad"] for state in states] == [grads[i] for i in (0, 0, 0, 1, 1, 1, 2)] + [{"w": 0, "b": 0}]
+    assert [states[i]["values"]["loss"] for i in (2, 5)] == losses
+    after = call("autograd", "['forward', 'backward'].reduce((now, action) => m.act(now, action), m.act(m.begin(), 'weight', 3.2))")
+    same(after["grad"]["w"], (3.2 * 3 - 10) * 3)  # as after the page's step
+
+
+@pytest.mark.parametrize("batches", [1, 2])
+def test_fit_shows_the_lines_of_the_page_and_computes_as_they_do(call, batches):
+    cells = [cell.source for cell in sources.read("en", "training-framework").code]
+    source = "".join(next(cell for cell in cells if cell.startswith(f"class {name}")) + "\n" for name in ("Trainer", "Slope"))
+    exec(source, book := {"nn": torch.nn, "torch": torch})
+    places = [source.index(f"    {text}\n") for _, text in call("fit", "m.CODE")]
+    assert places == sorted(places) and "Trainer(max_epochs=5)" in "".join(cells)
+
+    data = book["TwoPoints"]()
+    given = [tuple(torch.tensor(part).float() for part in pair) for pair in call("fit", f"m.loader({batches})")]
+    assert torch.equal(torch.cat([torch.stack(pair) for pair in given], 1), torch.stack(data.train_dataloader()[0]))
+    data.train_dataloader = lambda: given
+    model, seen = book["Slope"](call("fit", "m.RATE")), []
+    optimizer = model.configure_optimizers()
+    optimizer.register_step_post_hook(lambda *_: seen.append([model.w.item(), model.w.grad.item()]))
+    model.configure_optimizers = lambda: optimizer
+    book["Trainer"](5).fit(model, data)
+
+    states = call("fit", f"((all) => {{ while (all.at(-1).at !== 'end') all.push(m.advance(all.at(-1))); return all; }})([m.begin({batches})])")
+    steps = [state for state in states if state["at"] == "step"]
+    same([[state["w"], state["grad"]] for state in steps], seen, 1e-5)
+    losses = [book["Slope"].training_step(lambda x, w=w: w * x, given[state["batch"]]) for w, state in zip([0, *next(zip(*seen))], steps)]
+    same([state["loss"] for state in steps], losses, 1e-5)
+
+
+def test_garment_has_the_gradient_of_pytorch(call):
+    torch.manual_seed(0)
+    params, X = torch.randn(7850) / 10, torch.rand(37, 784)
+    made = f"new Float32Array({params.tolist()}), new Float32Array({X.flatten().tolist()})"
+    params, X = params.to(DOUBLE).requires_grad_(), X.to(DOUBLE)
+    logits, y = X @ params[:7840].reshape(10, 784).T + params[7840:], torch.arange(37) % 10
+    loss = torch.nn.functional.cross_entropy(logits, y)
+    loss.backward()
+    got = call("garment", f"((made) => ({{...made, grad: [...made.grad]}}))(m.gradient({made}, [...Array(37).keys()]))")
+    same(got["grad"], params.grad, 1e-5)
+    same(got["loss"] / 37, loss)
+    assert got["right"] == (logits.argmax(1) == y).sum()
+    same(call("garment", f"m.probabilities({made}, 5)"), logits[5].softmax(0))
+
+
+def test_garment_learns_as_pytorch_does_and_is_judged_on_images_it_has_not_seen(call):
+    packed = re.search('"(.*)"', garments.FILE.read_text())[1]
+    pairs = torch.frombuffer(bytearray(base64.b64decode(packed)), dtype=torch.uint8)
+    X = torch.stack([pairs // 16, pairs % 16], 1).reshape(2000, 784).to(DOUBLE) / 15
+    same(call("garment", f"[...m.unpack('{packed}').slice(784 * 777, 784 * 778)]"), X[777])
+    orders = call("garment", "[1, 2].map((seed) => m.shuffled(m.TRAIN, seed))")
+    assert all(sorted(order) == list(range(1500)) for order in orders) and orders[0] != orders[1]
+
+    y, W, b = torch.arange(2000) % 10, *(torch.zeros(size, dtype=DOUBLE, requires_grad=True) for size in [(784, 10), 10])
+    losses = 0
+    for rows in torch.tensor(orders[0]).split(256):  # as the section trains
+        loss = torch.nn.functional.cross_entropy(X[rows] @ W + b, y[rows], reduction="sum")
+        loss.backward()
+        sl.sgd([W, b], 0.1, len(rows))
+        losses += loss.item()
+    right = (X @ W + b).argmax(1) == y
+    got = call("garment", f"""((X, params) => [m.epoch(params, X, 1).loss, m.heldOut(params, X), [...params],
+        Array.from({{length: 19}}, (_, i) => m.epoch(params, X, i + 2).accuracy).at(-1), m.heldOut(params, X)]
+        )(m.unpack('{packed}'), new Float32Array(7850))""")
+    same(got[0], losses / 1500, 1e-5)
+    same(got[1], right[1500:].double().mean())
+    same(got[2], torch.cat([W.T.flatten(), b]), 1e-5)
+    assert got[1] < got[4] < 0.85 and 0.75 < got[4]
+
+
+@pytest.mark.skipif(sl.is_stand_in(), reason="the real Fashion-MNIST is not here")
+def test_the_images_of_garment_are_those_of_fashion_mnist():
+    assert garments.FILE.read_text() == garments.script()
