@@ -165,7 +165,7 @@ def test_light(opened, server, folder):
     files = [SITE / url.removeprefix(server).partition("?")[0] for url in set(page.loaded) if url.startswith(server)]
     weights = {path: len(gzip.compress(path.read_bytes())) for path in files if path.suffix not in (".png", ".svg")}
     assert sum(weights.values()) < 400_000, weights
-    assert sum(weight for path, weight in weights.items() if path.suffix == ".js" and "mathjax" not in path.parts) < 60_000, weights
+    assert sum(weight for path, weight in weights.items() if path.suffix == ".js") < 60_000, weights
 
 
 @needs_site

@@ -35,6 +35,8 @@ kernelspec: {{name: python3, display_name: Python 3, language: python}}
 
 $$ a = b $$ (eq-{name})
 
+{sentence} ($\\mathbf x_{{\\text{{kelvin}}}} \\in \\mathbb R$).
+
 ```{{code-cell}} ipython3
 from pathlib import Path  # {sentence}
 with open("../../ran.txt", "a") as file:
@@ -190,7 +192,7 @@ def test_no_english_is_left_in_the_interface(book, edition, name):
 
 def interface(soup):
     """All that a page says but the glossary's words, code and equations."""
-    for element in soup(["script", "style", "pre", "dl"]) + soup.select(".math"):
+    for element in soup(["script", "style", "pre", "dl", "math"]):
         element.decompose()
     texts = {text.strip() for text in soup.body.stripped_strings}
     for name in ("title", "aria-label", "placeholder", "data-bs-title"):
@@ -244,8 +246,26 @@ def test_pages_load_nothing_from_elsewhere(book):
     for path in site(book, "en").rglob("*.css"):
         for address in re.findall(r"url\(\s*['\"]?([^'\")]+)|@import\s+['\"]([^'\"]+)", path.read_text("utf-8")):
             assert not re.match(r"(https?:)?//", "".join(address)), f"{path}: {address}"
-    for name in ("tex-chtml.js", "output/chtml/fonts/woff-v2/MathJax_Main-Regular.woff"):
-        assert (site(book, "en") / "_static/mathjax" / name).exists()
+
+
+def test_formulas_are_on_the_page_when_it_arrives(book):
+    for edition, path in every_page(book):
+        text = path.read_text("utf-8")
+        assert "mathjax" not in text.lower() and not (path.parent / "_static/mathjax").exists()
+        assert not [made for made in BeautifulSoup(text, "html.parser").find_all("math") if "\\" in made.text]
+    for edition in EDITIONS:
+        soup = page(book, edition, "two")
+        display = soup.select_one("div.math#equation-eq-two")
+        assert display.select_one("div.formula > math[display=block]").text == "a=b"
+        assert display.select_one("span.eqno > a")["href"] == "#equation-eq-two" and "(2.1)" in display.text
+        assert soup.select_one("span.formula").text == "(𝐱kelvin∈ℝ)."
+        assert soup.select_one("link[rel=preload][as=font]")["href"] == "_static/fonts/formulas.woff2"
+    notebook = (site(book, "en") / "notebooks/two.ipynb").read_text("utf-8")
+    assert r"$\\mathbf x_{\\text{kelvin}} \\in \\mathbb R$" in notebook
+
+
+def test_search_finds_the_words_of_formulas_and_no_tex(book):
+    assert found(book, "vi", "kelvin") == {"one", "two"} and found(book, "vi", "mathbf") == set()
 
 
 @pytest.mark.parametrize(
@@ -335,6 +355,7 @@ def test_code_that_was_not_run_and_references_to_nothing_fail_the_build(book):
     undo = [
         changed(book / "book/zh/two.md", 'print("solved")', "1 / nothing"),
         changed(book / "book/vi/one.md", WORDS["vi"][1] + " {term}", nothing + "\n{term}"),
+        changed(book / "book/fr/one.md", r"\mathbf x", r"\nothing"),
     ]
     code, log = build(book)
     for back in undo:
@@ -345,6 +366,7 @@ def test_code_that_was_not_run_and_references_to_nothing_fail_the_build(book):
     for name in [f"x{n}" for n in range(1, 9)]:
         assert re.search(rf"book/vi/one\.md:\d*.*{name}", log), name
     assert re.search(r"book/vi/\w+\.md:.*duplicate label two", log)
+    assert re.search(r"book/fr/one\.md:\d+: .*a formula cannot be set: .*\\nothing", log)
 
 
 def test_editions_that_differ_and_links_to_nowhere_fail_the_build(book):

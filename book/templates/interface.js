@@ -74,5 +74,11 @@
       }
     for (const summary of document.querySelectorAll(".hide > summary[aria-label]"))
       summary.removeAttribute("aria-label");  // it hides the summary's own words
+    const reach = new ResizeObserver((entries) => {  // a formula wider than its column can be scrolled by keyboard
+      for (const {target: {parentElement: formula}} of entries)
+        if (formula.scrollWidth > formula.clientWidth) formula.tabIndex = 0;
+        else formula.removeAttribute("tabindex");
+    });
+    document.querySelectorAll("div.formula > math").forEach((math) => reach.observe(math));
   });
 })();

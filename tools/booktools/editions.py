@@ -11,15 +11,12 @@ import os
 import shutil
 import subprocess
 import sys
-from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
 from sphinx.application import ENV_PICKLE_FILENAME, Sphinx
 
-from booktools import directives, documents, finish, head, interface, project, search, site, touch
-
-MATHJAX = "mathjax/tex-chtml.js"  # with the fonts beside it, all that the book's equations need
+from booktools import directives, documents, finish, formulas, head, interface, project, search, site, touch
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -37,6 +34,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("term-table", directives.TermTable)
     app.add_directive("library-table", directives.LibraryTable)
     interface.setup(app)
+    formulas.setup(app)
     touch.setup(app)
     head.setup(app)
     app.setup_extension("booktools.readers")
@@ -67,12 +65,10 @@ def begin(app: Sphinx) -> None:
 
 def settings(edition: str) -> dict[str, Any]:
     """The Sphinx settings of one edition: its row of the table, and what follows from its folder's name."""
-    folder, row = interface.folder(edition), project.editions()[edition]
     return {
-        **row,
+        **project.editions()[edition],
         "edition": edition,
-        "html_baseurl": project.setting("html", "baseurl") + folder,
-        "mathjax_path": f"../../_static/{MATHJAX}" if folder else MATHJAX,
+        "html_baseurl": project.setting("html", "baseurl") + interface.folder(edition),
     }
 
 
@@ -180,7 +176,6 @@ def finish_translations(app: Sphinx, error: Exception | None) -> None:
             shutil.rmtree(out / edition, ignore_errors=True)
             shutil.copytree(build / edition / "html", out / edition)
     if app.builder.name == "html" and not error and not app.statuscode:
-        copy_mathjax(out / "_static" / "mathjax")
         for useless in out.rglob("_static/**/*.map"):  # 10 MB that only the theme's makers need
             useless.unlink()
         finish.finish(app, out)
@@ -189,17 +184,6 @@ def finish_translations(app: Sphinx, error: Exception | None) -> None:
         if failures:
             print("", *failures, f"The book has {len(failures)} faults, listed above.", sep="\n", file=sys.stderr)
             app.statuscode = int(app.warningiserror or app.keep_going)
-
-
-def copy_mathjax(target: Path) -> None:
-    """MathJax's one script and its fonts, from the package sphinx-mathjax-offline, so that pages need no network."""
-    script = target / Path(MATHJAX).name
-    if script.exists():
-        return
-    source = Path(str(distribution("sphinx-mathjax-offline").locate_file("sphinx-mathjax-offline/static/mathjax")))
-    for part in ("output/chtml/fonts/woff-v2", "input/tex/extensions"):  # loaded when a page needs them
-        shutil.copytree(source / part, target / part, dirs_exist_ok=True)
-    shutil.copy(source / script.name, script)
 
 
 if __name__ == "__main__":
