@@ -268,36 +268,18 @@ def test_search_finds_the_words_of_formulas_and_no_tex(book):
     assert found(book, "vi", "kelvin") == {"one", "two"} and found(book, "vi", "mathbf") == set()
 
 
-@pytest.mark.parametrize(
-    "edition, query",
-    [
-        ("vi", "đạo hàm"), ("vi", "dao ham"), ("vi", "ĐẠO HÀM"), ("vi", "mat mat"), ("vi", "ham"),
-        ("zh", "交叉熵"), ("zh", "训练"), ("zh", "交叉熵损失"), ("zh", "熵"),
-    ],
-)  # fmt: skip
-def test_search_finds(book, edition, query):
-    assert {"one", "two"} <= found(book, edition, query)
-
-
-@pytest.mark.parametrize("edition, query", [("vi", "bò sữa"), ("vi", "ma thuật"), ("zh", "量子"), ("zh", "叉交")])
-def test_search_does_not_find(book, edition, query):
-    assert found(book, edition, query) == set()
-
-
-def found(root, edition, query):
-    """What the search page's script finds: pages that hold every word of the query."""
-    text = (site(root, edition) / "searchindex.js").read_text("utf-8")
-    index = json.loads(text[text.index("{") : text.rindex("}") + 1])
-    language = {"vi": search.Vietnamese, "zh": search.Chinese}[edition]({})
-    assert language.js_splitter_code.strip() in (site(root, edition) / "_static/language_data.js").read_text("utf-8")
-    pages = set(index["docnames"])
-    for word in language.split(query):
-        hits = set()
-        for table in (index["terms"], index["titleterms"]):
-            numbers = table.get(language.stem(word).lower(), [])
-            hits |= {index["docnames"][n] for n in ([numbers] if isinstance(numbers, int) else numbers)}
-        pages &= hits
-    return pages
+@pytest.mark.parametrize("edition", WORDS)
+def test_the_search_index(book, edition):
+    """By section, exercise and term; with the solution in its exercise, without formulas and outputs."""
+    pages = json.loads((site(book, edition) / search.INDEX).read_text("utf-8").removeprefix(search.BEGINNING))["pages"]
+    assert set(pages) == {"index", "one", "two", "glossary"}
+    title, sentence, term = WORDS[edition]
+    section, exercise = pages["one"]
+    assert section[1] == title and section[2] == term and sentence in section[3] and "from pathlib import Path" in section[3]
+    assert exercise[0] == "ex-one" and exercise[1].endswith("1.1") and exercise[3].count(sentence) == 2
+    assert "a = b" not in section[3] and 'print("solved")' in exercise[3] and "\nsolved" not in exercise[3]
+    assert term in [row[1] for row in pages["glossary"] if row[0].startswith("term-")]
+    assert not [name for name in search.REPLACED if (site(book, edition) / "_static" / name).exists()]
 
 
 def test_glossary(book):
@@ -401,7 +383,7 @@ def test_a_build_that_was_cut_off_is_made_whole(book):
     path = book / "book/en/two.md"
     text = path.read_text("utf-8")
     path.write_text(f"{text}\nAnd more.\n", "utf-8")
-    (site(book, "en") / "searchindex.js").unlink()  # as in a first build
+    (site(book, "en") / search.INDEX).unlink()  # as in a first build
     patch = "from sphinx.builders.html import StandaloneHTMLBuilder as Builder\n"
     patch += "def write_doc(*arguments): raise KeyboardInterrupt\nBuilder.write_doc = write_doc"
     cut_off, said = build(book, patch=patch)
@@ -409,7 +391,7 @@ def test_a_build_that_was_cut_off_is_made_whole(book):
     path.write_text(text, "utf-8")
     assert cut_off != 0 and "pickling environment" in said and "Interrupted!" in said
     assert code == 0, log
-    assert "And more." in page(book, "en", "two").text and (site(book, "en") / "searchindex.js").exists()
+    assert "And more." in page(book, "en", "two").text and (site(book, "en") / search.INDEX).exists()
 
 
 def test_a_file_that_is_not_utf8_is_named(book):

@@ -1,8 +1,6 @@
-// The edition's words (book/templates/interface.yml) for what scripts and the theme's fixed markup say, and the
-// search's excerpts, which Sphinx looks for in text with diacritics by words without them.
+// The edition's words (book/templates/interface.yml) for what scripts and the theme's fixed markup say.
 (() => {
   const words = WORDS;
-  if (typeof Documentation !== "undefined") Object.assign(Documentation.TRANSLATIONS, words);
   if (typeof messages !== "undefined")  // the copy button's table
     for (const [key, word] of Object.entries(messages[locale])) {
       const own = words[word] || word;
@@ -10,23 +8,6 @@
       iconCheck = iconCheck.replaceAll(word, own);
       messages[locale][key] = own;
     }
-  const fold = (text) =>  // as the Vietnamese index does, but each letter stays one letter
-    text.toLowerCase().replace(/đ/g, "d").replace(/[^\x00-\x7f]/g, (letter) => letter.normalize("NFD")[0]);
-
-  function excerpt(html, keywords, anchor) {
-    const page = new DOMParser().parseFromString(html, "text/html");
-    page.querySelectorAll(".bd-header-article").forEach((bar) => bar.remove());
-    const text = Search.htmlToText(page.documentElement.outerHTML, anchor).normalize("NFC").trim();
-    if (!text) return null;
-    const folded = fold(text), query = new URLSearchParams(location.search).get("q") || "";
-    const words = [query.normalize("NFC").trim(), ...keywords].map((word) => fold(word).replace(/_+$/, ""));
-    const place = words.map((word) => (word ? folded.indexOf(word) : -1)).find((at) => at >= 0) || 0;
-    const start = Math.max(place - 120, 0);
-    const summary = document.createElement("p");
-    summary.classList.add("context");
-    summary.textContent = (start ? "…" : "") + text.substr(start, 240).trim() + (start + 240 < text.length ? "…" : "");
-    return summary;
-  }
 
   addEventListener("beforeprint", () => {  // black on white, nothing folded, and afterwards as it was
     const root = document.documentElement, theme = root.dataset.theme;
@@ -64,7 +45,6 @@
     }
   }
   document.addEventListener("DOMContentLoaded", () => {
-    if (typeof Search !== "undefined") Search.makeSearchSummary = excerpt;
     unfold();
     if (document.documentElement.lang === "zh-CN" && Intl.Segmenter) keepWordsWhole();
     for (const name of ["title", "aria-label"])

@@ -77,7 +77,7 @@ class OutputPrompts(SphinxPostTransform):
 
 
 def write_interface_script(app: Sphinx) -> None:
-    """The same words for the scripts of the page: the search results and the copy button."""
+    """The same words for what the copy button's script and the theme's fixed markup say."""
     if app.builder.format != "html":
         return
     script = (project.BOOK / "templates/interface.js").read_text("utf-8")
