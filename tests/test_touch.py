@@ -2,7 +2,6 @@
 
 import functools
 import http.server
-import shutil
 import threading
 
 import pytest
@@ -10,7 +9,6 @@ import torch
 from booktools import project, touch
 
 NAMES = list(touch.modules())
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DOUBLE = torch.float64
 
 
@@ -31,17 +29,6 @@ def test_a_module_is_small(name):
 
 
 # ---- in a browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="the figures are not tried: playwright is not installed")
-    if not CHROMIUM:
-        pytest.skip("the figures are not tried: there is no Chromium in the PATH")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

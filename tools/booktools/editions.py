@@ -17,7 +17,7 @@ from typing import Any
 
 from sphinx.application import ENV_PICKLE_FILENAME, Sphinx
 
-from booktools import directives, documents, interface, project, search, site, touch
+from booktools import directives, documents, interface, places, project, search, site, touch
 
 MATHJAX = "mathjax/tex-chtml.js"  # with the fonts beside it, all that the book's equations need
 
@@ -36,6 +36,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_search_language(search.Chinese)
     app.add_directive("term-table", directives.TermTable)
     app.add_directive("library-table", directives.LibraryTable)
+    app.add_transform(places.SharedIds)
     interface.setup(app)
     touch.setup(app)
     app.setup_extension("booktools.readers")
