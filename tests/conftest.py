@@ -1,5 +1,6 @@
-"""What the library's tests share: a fresh start for each, and IPython as a notebook's kernel has it, or a terminal."""
+"""What tests share: for the library a fresh start and IPython as a notebook's kernel or a terminal has it; a browser."""
 
+import shutil
 from types import SimpleNamespace
 
 import pytest
@@ -47,3 +48,15 @@ def terminal(monkeypatch, tmp_path):
 def notebook(terminal):
     terminal.shell.kernel = object()
     return terminal
+
+
+@pytest.fixture(scope="session")
+def browser():
+    sync_api = pytest.importorskip("playwright.sync_api", reason="not tried in a browser: playwright is not installed")
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if not chromium:
+        pytest.skip("not tried in a browser: there is no Chromium in the PATH")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()

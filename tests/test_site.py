@@ -321,6 +321,54 @@ def test_a_figure_to_touch_is_a_picture_until_its_script_comes(book, edition, sa
     assert "one.html#touch-one)" in "".join(line for cell in cells for line in cell["source"])
 
 
+def test_editions_share_their_ids(book):
+    for edition in EDITIONS:
+        ids = {element["id"] for element in page(book, edition, "one").select("article [id]")}
+        assert {"a-tiny-section", "one", "ex-one", "solution-ex-one"} <= ids, edition
+        assert page(book, edition, "glossary").select_one("dt#term-learning-rate"), edition
+
+
+# ---- in a browser
+
+
+def tab(browser, locale="en"):
+    return browser.new_page(viewport={"width": 900, "height": 300}, locale=locale)
+
+
+def test_another_edition_opens_at_the_same_place(book, browser):
+    reader, start = tab(browser), site(book, "en").as_uri()
+    reader.goto(f"{start}/one.html#ex-one")
+    reader.click("nav.editions a[lang=vi]")
+    assert reader.url == f"{start}/vi/one.html#ex-one"
+    reader.goto(f"{start}/one.html")
+    reader.click("nav.editions a[lang=vi]")
+    assert reader.url == f"{start}/vi/one.html"
+    reader.goto(f"{start}/search.html?q=entropy")
+    reader.click("nav.editions a[lang=zh-CN]")
+    assert reader.url == f"{start}/zh/search.html?q=entropy"
+
+
+def test_a_link_into_a_fold_opens_it(book, browser):
+    reader, start = tab(browser), site(book, "en").as_uri()
+    reader.goto(f"{start}/one.html")
+    assert not reader.is_visible("#solution-ex-one > section")
+    reader.evaluate("location.hash = 'solution-ex-one'")
+    reader.wait_for_selector("#solution-ex-one > section", timeout=5000)
+    reader.goto(f"{start}/two.html#solution-ex-two-content")
+    assert reader.is_visible("#solution-ex-two > section")
+
+
+def test_a_first_visitor_is_told_of_the_own_edition(book, browser):
+    reader, start = tab(browser, "vi-VN"), site(book, "en").as_uri()
+    reader.goto(f"{start}/vi/one.html")
+    assert not reader.is_visible(".offer")
+    reader.goto(f"{start}/one.html")
+    assert "tiếng Việt" in reader.text_content(".offer[lang=vi]")
+    reader.click(".offer button")
+    reader.goto(f"{start}/two.html")
+    assert not reader.is_visible(".offer")
+
+
 # ---- bad days; these change the book and build it again, each leaves it as it was
 
 
@@ -354,7 +402,7 @@ def test_code_that_was_not_run_and_references_to_nothing_fail_the_build(book):
 def test_editions_that_differ_and_links_to_nowhere_fail_the_build(book):
     undo = [
         changed(book / "book/vi/one.md", WORDS["vi"][1] + " {term}", "$x^9$ {term}"),
-        changed(book / "book/figures/drawing.svg", "/>", '><a href="gone.html#a"/><a href="one.html#gone"/></svg>'),
+        changed(book / "book/figures/drawing.svg", "/>", '><g id="x"/><a id="x" href="gone.html#a"/><a href="one.html#gone"/></svg>'),
     ]
     code, log = build(book)
     for back in undo:
@@ -362,6 +410,7 @@ def test_editions_that_differ_and_links_to_nowhere_fail_the_build(book):
     assert code != 0 and "Traceback" not in log and "The book has" in log
     assert re.search(r"book/vi/one\.md:\d+: the formula `x\^9` occurs 1× more often than in English → take it out", log)
     assert "fr/two.html: the link `gone.html#a` leads to no file → correct it" in log
+    assert "fr/two.html: 2 elements have the id `x` → give" in log
     assert "one.html: the link `one.html#gone` leads to no place on its page → correct it" in log
 
 

@@ -4,7 +4,6 @@ import base64
 import functools
 import http.server
 import re
-import shutil
 import threading
 
 import garments
@@ -15,7 +14,6 @@ from booktools import project, sources, touch
 import softmax_lib as sl
 
 NAMES = list(touch.modules())
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DOUBLE = torch.float64
 
 
@@ -36,17 +34,6 @@ def test_a_module_is_small(name):
 
 
 # ---- in a browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="the figures are not tried: playwright is not installed")
-    if not CHROMIUM:
-        pytest.skip("the figures are not tried: there is no Chromium in the PATH")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -62,3 +62,55 @@
     document.querySelectorAll("div.formula > math").forEach((math) => reach.observe(math));
   });
 })();
+
+// The reader's place: the other editions open at it, a link into a fold opens the fold, and a first visitor is
+// told of the edition in the browser's language.
+(() => {
+  const asked = () => document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const top = (part) => (part?.getClientRects().length ? part.getBoundingClientRect().top : Infinity);
+
+  function here() {  // what began last above the top third of the window, unless what the address names is there
+    const third = innerHeight / 3, named = asked();
+    if (top(named) >= 0 && top(named) < third) return named.id;
+    const parts = document.querySelectorAll("article :is(section, figure, dt, .admonition)[id]");
+    return scrollY < 50 ? "" : [...parts].filter((part) => top(part) < third).pop()?.id || "";
+  }
+
+  for (const type of ["pointerdown", "click"])  // also when the link opens in another tab
+    addEventListener(type, (event) => {
+      const link = event.target.closest?.("a[data-offer]");
+      if (!link) return;
+      link.search = location.search;  // the search page's query
+      link.hash = here();
+      localStorage.edition = link.lang;
+    }, true);
+
+  function unfold() {
+    const target = asked();
+    if (!target) return;
+    const code = target.querySelector(":scope > details.above-input");
+    for (let fold = code || target; fold; fold = fold.parentElement) {
+      if (fold.matches("details")) fold.open = true;
+      if (fold.matches(".toggle-hidden")) fold.querySelector(".toggle-button").click();
+    }
+    target.scrollIntoView();
+  }
+
+  function offer() {
+    const editions = [...document.querySelectorAll(".editions > [lang]")];
+    const language = (tag) => tag.split("-")[0];
+    const best = navigator.languages.map((tag) => editions.find((edition) => language(edition.lang) === language(tag))).find(Boolean);
+    if (!best?.href || localStorage.edition) return;
+    const [line, link, close] = ["p", "a", "button"].map((name) => document.createElement(name));
+    Object.assign(line, {className: "offer", lang: best.lang});
+    Object.assign(link, {href: best.href, lang: best.lang, textContent: best.dataset.offer});
+    link.dataset.offer = "";
+    Object.assign(close, {type: "button", textContent: "×", ariaLabel: best.dataset.close});
+    close.onclick = () => { localStorage.edition = document.documentElement.lang; line.remove(); };
+    line.append(link, close);
+    document.body.append(line);
+  }
+
+  addEventListener("hashchange", unfold);
+  document.addEventListener("DOMContentLoaded", () => { unfold(); offer(); });
+})();

@@ -8,6 +8,7 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.domains.std import Glossary
 from sphinx.util.docutils import SphinxDirective
+from sphinx.util.nodes import _make_id
 
 from . import library, project, sources
 
@@ -29,6 +30,10 @@ class TermTable(SphinxDirective):
         made = Glossary(
             self.name, [], {}, lines, self.lineno, self.content_offset, "", self.state, self.state_machine
         ).run()
+        standard = self.env.domains["std"]
+        for term, name in zip(order, [n for m in made for n in m.findall(nodes.term)]):
+            name["ids"] = [_make_id(f"term-{row[project.source_edition()]}") for row in terms[term]]
+            standard.objects["term", term] = standard._terms[term.lower()] = (self.env.docname, name["ids"][0])  # type: ignore[attr-defined]
         for term, definition in zip(order, [d for n in made for d in n.findall(nodes.definition)]):
             definition.children = []
             if term in definitions:
@@ -57,20 +62,26 @@ class LibraryTable(SphinxDirective):
     optional_arguments = 1
 
     def run(self) -> list[Any]:
+        pages: dict[str, str] = {}
         if self.arguments:
             names = library.public_names(library.folder() / f"{self.arguments[0]}.py")
-            lines = [", ".join(f"`{name}`" for name in names)]
+            written = f"{project.repository()}/blob/{project.setting('repository', 'branch')}/src/softmax_lib/{self.arguments[0]}.py"
+            lines = [", ".join(f"[`{name}`]({written})" for name in names)]
         else:
             lines = []
             for page in project.sections():
                 self.env.note_dependency(str(project.source(self.config.edition, page)))
                 if described := library.described(sources.read(self.config.edition, page)):
                     lines += [f"{{doc}}`{page}`", ""]
+                    pages |= dict.fromkeys(described, page)
                     for name, says in described.items():
                         plain = re.sub(r"([\\`*_\[\]<$])", r"\\\1", says)
                         lines += [f"`{name}`", f": {plain}", ""]
         made = nodes.container(classes=["library"])
         self.state.nested_parse(StringList(lines, "library"), self.content_offset, made)
+        for term in made.findall(nodes.term):
+            cell = f"{pages[term.astext()]}.html#softmax_lib.{term.astext()}"  # labels would not tell SGD from sgd
+            term[:] = [nodes.reference("", "", *term.children, internal=True, refuri=cell)]
         return [made]
 
 

@@ -76,7 +76,7 @@ def describe(node: Any, kind: str, depth: int) -> Iterator[tuple[str, str]]:
     match node:
         case nodes.title():
             if isinstance(node.parent, nodes.section):
-                yield "heading", f"level {depth}"
+                yield "heading", f"{'#' * depth} {node.parent['ids'][0]}"
             yield "prose", prose(node)
         case nodes.target():
             yield from (("label", name) for name in node["names"] or [node.get("refid")] if name)

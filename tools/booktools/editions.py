@@ -16,7 +16,7 @@ from typing import Any
 
 from sphinx.application import ENV_PICKLE_FILENAME, Sphinx
 
-from booktools import directives, documents, finish, formulas, head, interface, project, search, site, touch
+from booktools import directives, documents, finish, formulas, head, interface, places, project, search, site, touch
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -31,6 +31,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_config_value("look", look(), "html")
     app.add_directive("term-table", directives.TermTable)
     app.add_directive("library-table", directives.LibraryTable)
+    app.add_transform(places.SharedIds)
     interface.setup(app)
     formulas.setup(app)
     search.setup(app)

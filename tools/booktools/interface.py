@@ -20,6 +20,7 @@ from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferen
 from . import plots, project, sources
 
 Context = dict[str, Any]
+OFFER = "This page is also in %s."  # what a first visitor is told in that language
 
 
 def setup(app: Sphinx) -> None:
@@ -103,6 +104,8 @@ def add_edition_links(app: Sphinx, page: str, template: str, context: Context, d
             "name": row["edition_name"],
             "lang": language(edition),
             "here": edition == app.config.edition,
+            "offer": words(edition).get(OFFER, OFFER).replace("%s", row["edition_name"]),
+            "close": words(edition).get("Close", "Close"),
             "href": f"{up}{folder(edition)}{page}.html",
             "url": f"{project.setting('html', 'baseurl')}{folder(edition)}{page}.html",
         }

@@ -82,6 +82,19 @@ def described(source: Source) -> dict[str, str]:
     return {node.name: (ast.get_docstring(node) or "").partition("\n")[0] for node in tops if bound_names(node)}
 
 
+def addresses(cell: str) -> list[str]:
+    """What a saved cell defines, as `softmax_lib.NAME`; a method stands behind its class."""
+    if cell.partition("\n")[0].strip() != MARK:
+        return []
+    names = []
+    for node in ast.parse(python(cell)).body:
+        names += bound_names(node)
+        for call in getattr(node, "decorator_list", []):
+            if isinstance(call, ast.Call) and not bound_names(node):  # @add_to_class(Class)
+                names.append(f"{ast.unparse(call.args[0])}.{node.name}")  # type: ignore[attr-defined]
+    return [f"softmax_lib.{name}" for name in names]
+
+
 def title(source: Source) -> str:
     match = re.search(r"^# (.*)", source.cells[0].source, re.MULTILINE)
     return match[1] if match else source.page
