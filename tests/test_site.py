@@ -264,10 +264,6 @@ def test_formulas_are_on_the_page_when_it_arrives(book):
     assert r"$\\mathbf x_{\\text{kelvin}} \\in \\mathbb R$" in notebook
 
 
-def test_search_finds_the_words_of_formulas_and_no_tex(book):
-    assert found(book, "vi", "kelvin") == {"one", "two"} and found(book, "vi", "mathbf") == set()
-
-
 @pytest.mark.parametrize("edition", WORDS)
 def test_the_search_index(book, edition):
     """By section, exercise and term; with the solution in its exercise, without formulas and outputs."""
