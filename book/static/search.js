@@ -123,7 +123,7 @@ function rank(query, index) {
       }
       if (beside) score += beside * Math.min(worth[n], worth[n + 1]);
     });
-    titled.forEach((is, n) => { score += is && 2 * worth[n] * titled.filter(Boolean).length / entry.lengths[0]; });
+    titled.forEach((is, n) => { score += is && 4 * worth[n] * titled.filter(Boolean).length / entry.lengths[0]; });
     if (/^(term|ex)-/.test(entry.anchor)) score *= .8;  // a section explains more than a definition or an exercise
     return {entry, held, score: score * held, words: hits.map(({keys}, n) => ({keys, worth: worth[n]}))};
   });

@@ -19,12 +19,6 @@
       folded.forEach((details) => { details.open = false; });
     }, {once: true});
   });
-  function unfold() {  // where the address leads to
-    const place = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    const folded = place?.closest("details:not([open])");
-    if (folded) { folded.open = true; place.scrollIntoView(); }
-  }
-  addEventListener("hashchange", unfold);
   addEventListener("click", ({target}) => {
     if (target.closest(".btn-print-button")) print();
     for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(target)) menu.open = false;
@@ -45,7 +39,6 @@
     }
   }
   document.addEventListener("DOMContentLoaded", () => {
-    unfold();
     if (document.documentElement.lang === "zh-CN" && Intl.Segmenter) keepWordsWhole();
     for (const name of ["title", "aria-label"])
       for (const element of document.querySelectorAll(`[${name}]`)) {
@@ -70,7 +63,7 @@
   const top = (part) => (part?.getClientRects().length ? part.getBoundingClientRect().top : Infinity);
 
   function here() {  // what began last above the top third of the window, unless what the address names is there
-    const third = innerHeight / 3, named = asked();
+    const third = Math.max(innerHeight / 3, 150), named = asked();
     if (top(named) >= 0 && top(named) < third) return named.id;
     const parts = document.querySelectorAll("article :is(section, figure, dt, .admonition)[id]");
     return scrollY < 50 ? "" : [...parts].filter((part) => top(part) < third).pop()?.id || "";
@@ -89,10 +82,7 @@
     const target = asked();
     if (!target) return;
     const code = target.querySelector(":scope > details.above-input");
-    for (let fold = code || target; fold; fold = fold.parentElement) {
-      if (fold.matches("details")) fold.open = true;
-      if (fold.matches(".toggle-hidden")) fold.querySelector(".toggle-button").click();
-    }
+    for (let fold = code || target; fold; fold = fold.parentElement) if (fold.matches("details")) fold.open = true;
     target.scrollIntoView();
   }
 

@@ -22,11 +22,11 @@ STUCK_AFTER = re.compile(r"^(?:[-–]\w+|[^\w\s(\[“‘（《「]+)")  # begins
 
 def setup(app: Sphinx) -> None:
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
-    app.connect("doctree-resolved", set_formulas, priority=950)  # the readers' notebooks, written before, keep TeX
+    app.connect("doctree-resolved", set_formulas, priority=950)  # readers' notebooks, written before, keep TeX
 
 
 def set_formulas(app: Sphinx, doctree: Any, page: str) -> None:
-    """Set the page's formulas. What they read as takes the place of the TeX: it is what the search index gets."""
+    """Set the page's formulas. What they read as takes the place of the TeX, for whoever asks for the page's text."""
     if app.builder.format != "html":
         return
     for node in list(doctree.findall(lambda node: isinstance(node, nodes.math | nodes.math_block))):

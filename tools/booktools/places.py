@@ -28,7 +28,7 @@ class SharedIds(SphinxTransform):
         page = self.env.docname
         self.env.note_dependency(str(project.source(project.source_edition(), page)))
         for solution in self.document.findall(solution_node):
-            solution["ids"].insert(0, f"solution-{solution['target_label']}")
+            solution["ids"] = [f"solution-{solution['target_label']}"]
         english = iter(headings(page))
         for section in self.document.findall(nodes.section):
             labels = [self.document.nameids[name] for name in section["names"] if self.document.nametypes.get(name)]
