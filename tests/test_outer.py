@@ -7,7 +7,6 @@ import functools
 import gzip
 import http.server
 import re
-import shutil
 import threading
 
 import pytest
@@ -80,16 +79,6 @@ def test_map_and_page_for_lost_readers():
 
 
 # ---- in a browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: no browser opens the pages.")
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if not program:
-        pytest.skip("Chromium is not installed: no browser opens the pages.")
-    with playwright.sync_playwright() as tool:
-        yield tool.chromium.launch(executable_path=program, args=["--no-sandbox"])
 
 
 @pytest.fixture(scope="module")

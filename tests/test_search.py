@@ -1,7 +1,6 @@
 """The search as readers have it: in a browser, on the site that `make book` made, opened from the disk."""
 
 import gzip
-import shutil
 import unicodedata
 from urllib.parse import quote
 
@@ -9,11 +8,8 @@ import pytest
 from booktools import interface, project, search
 
 SITE = project.ROOT / "_build/html"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-playwright = pytest.importorskip("playwright.sync_api", reason="The search is tested with the package playwright, which is missing here.")
 pytestmark = [
     pytest.mark.xdist_group("search"),
-    pytest.mark.skipif(not CHROMIUM, reason="The search is tested in Chromium, which is missing here."),
     pytest.mark.skipif(not (SITE / search.INDEX).exists(), reason="The search is tested on the finished site: make book first."),
 ]
 FIRST = {  # what readers type → the page and the section that must come first
@@ -64,13 +60,6 @@ FIRST = {  # what readers type → the page and the section that must come first
         "evaluate_accuracy": ("softmax-regression-scratch", "辅助函数：评估"),
     },
 }
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as tool:
-        with tool.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as started:
-            yield started
 
 
 @pytest.fixture(scope="module")

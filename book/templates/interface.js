@@ -62,9 +62,9 @@
   const asked = () => document.getElementById(decodeURIComponent(location.hash.slice(1)));
   const top = (part) => (part?.getClientRects().length ? part.getBoundingClientRect().top : Infinity);
 
-  function here() {  // what began last above the top third of the window, unless what the address names is there
+  function here() {  // what began last above the top third of the window, unless one sees what the address names
     const third = Math.max(innerHeight / 3, 150), named = asked();
-    if (top(named) >= 0 && top(named) < third) return named.id;
+    if (top(named) >= 0 && top(named) < innerHeight) return named.id;
     const parts = document.querySelectorAll("article :is(section, figure, dt, .admonition)[id]");
     return scrollY < 50 ? "" : [...parts].filter((part) => top(part) < third).pop()?.id || "";
   }
