@@ -28,6 +28,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     whole(app).unlink(missing_ok=True)
     app.add_config_value("editions", {}, "html")
     app.add_config_value("edition", project.source_edition(), "env")
+    app.add_config_value("tools", fingerprint(*Path(__file__).parent.glob("*.py")), "env")  # then pages are read again, too
     app.add_config_value("look", look(), "html")
     app.add_directive("term-table", directives.TermTable)
     app.add_directive("library-table", directives.LibraryTable)
@@ -72,14 +73,15 @@ def settings(edition: str) -> dict[str, Any]:
     }
 
 
-def look() -> str:
-    """A fingerprint of what every page is made with: when it changes, all pages are written again."""
-    files = [
-        *Path(__file__).parent.glob("*.py"),
-        *(path for folder in ("templates", "static", "figures") for path in (project.BOOK / folder).rglob("*.*")),
-        *project.BOOK.glob("*/glossary.md"),
-    ]
+def fingerprint(*files: Path) -> str:
+    """When it changes, what was made with these files is made again."""
     return hashlib.sha1(b"".join(str(file).encode() + file.read_bytes() for file in sorted(files))).hexdigest()
+
+
+def look() -> str:
+    """The fingerprint of what every page is written with."""
+    files = [path for folder in ("templates", "static", "figures") for path in (project.BOOK / folder).rglob("*.*")]
+    return fingerprint(*files, *project.BOOK.glob("*/glossary.md"))
 
 
 def read_pairs(app: Sphinx, config: Any) -> None:

@@ -16,3 +16,7 @@ math_numfig = True
 html_baseurl = f"https://example.org/{edition}/"
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 nb_execution_mode = "force"
+
+
+def setup(app):
+    app.add_config_value("edition", edition, "env")  # as booktools.editions does
