@@ -189,3 +189,26 @@ def test_print(opened):
     assert not page.locator(".bd-header-article").is_visible()
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.locator("article details:not([open])").count() == folded
+
+
+WIDE = """async () => {
+  document.querySelectorAll("details").forEach((fold) => fold.open = true);
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  const ground = (place) => /, 0\\)$/.test(getComputedStyle(place).backgroundColor) ? ground(place.parentElement)
+    : getComputedStyle(place).backgroundColor;
+  const displays = [...document.querySelectorAll("div.formula")].map((formula) => ({
+    wide: formula.scrollWidth > formula.clientWidth, reached: formula.tabIndex == 0, name: formula.textContent,
+    covered: getComputedStyle(formula).backgroundImage.includes(ground(formula.parentElement)),
+  }));
+  const beyond = [...document.querySelectorAll("math:not([display])")].filter((formula) =>
+    formula.getBoundingClientRect().right > document.documentElement.clientWidth && !formula.closest("table"));
+  return [displays, beyond.map((formula) => formula.textContent)];
+}"""
+
+
+@needs_site
+@pytest.mark.parametrize("address, scheme", [("linear-regression", "light"), ("vi/softmax-regression", "dark"), ("zh/softmax-regression", "light")])
+def test_a_formula_wider_than_the_screen_says_so_and_can_be_reached(opened, address, scheme):
+    displays, beyond = opened(f"{address}.html", width=320, color_scheme=scheme).evaluate(WIDE)
+    assert 1 < sum(display["wide"] for display in displays) < len(displays)
+    assert [display["name"] for display in displays if display["wide"] != display["reached"] or not display["covered"]] == beyond == []
