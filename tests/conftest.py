@@ -1,6 +1,10 @@
 """What tests share: for the library a fresh start and IPython as a notebook's kernel or a terminal has it; a browser."""
 
+import contextlib
+import functools
+import http.server
 import shutil
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -48,6 +52,22 @@ def terminal(monkeypatch, tmp_path):
 def notebook(terminal):
     terminal.shell.kernel = object()
     return terminal
+
+
+@contextlib.contextmanager
+def served(folder):
+    """The address under which a server on this computer shows a folder."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        extensions_map = {**http.server.SimpleHTTPRequestHandler.extensions_map, ".js": "text/javascript"}
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
 
 
 @pytest.fixture(scope="session")

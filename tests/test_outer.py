@@ -3,15 +3,13 @@
 The pages are those of `make book`; a browser opens them where Playwright and Chromium are there.
 """
 
-import functools
 import gzip
-import http.server
 import re
-import threading
 
 import pytest
 from booktools import finish, head, project
 from bs4 import BeautifulSoup
+from conftest import served
 
 SITE = project.ROOT / "_build/html"
 LONGEST = "training-framework"
@@ -83,14 +81,8 @@ def test_map_and_page_for_lost_readers():
 
 @pytest.fixture(scope="module")
 def server():
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=SITE)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
+    with served(SITE) as address:
+        yield address
 
 
 @pytest.fixture

@@ -1,15 +1,13 @@
 """The figures to touch: their numbers are PyTorch's, and they answer to pointer and keyboard, in a headless Chromium."""
 
 import base64
-import functools
-import http.server
 import re
-import threading
 
 import garments
 import pytest
 import torch
 from booktools import project, sources, touch
+from conftest import served
 
 import softmax_lib as sl
 
@@ -39,19 +37,10 @@ def test_a_module_is_small(name):
 @pytest.fixture(scope="module")
 def call(browser):
     """call(module, expression): the value of an expression in which `m` is the module, served as the book's own file."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        extensions_map = {".js": "text/javascript"}
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("localhost", 0), functools.partial(Quiet, directory=touch.folder()))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    page = browser.new_page()
-    page.goto(f"http://localhost:{server.server_port}/common.js")  # any page of that server
-    yield lambda module, expression: page.evaluate(f"import('/{module}.js').then((m) => ({expression}))")
-    server.shutdown()
+    with served(touch.folder()) as address:
+        page = browser.new_page()
+        page.goto(f"{address}common.js")  # any page of that server
+        yield lambda module, expression: page.evaluate(f"import('/{module}.js').then((m) => ({expression}))")
 
 
 @pytest.fixture
