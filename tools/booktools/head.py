@@ -37,7 +37,7 @@ def describe(app: Sphinx, page: str, template: str, context: interface.Context, 
         return
     context["description"] = description(doctree)
     context["card"] = app.config.html_baseurl + card(Path(app.outdir), page, title, app.config.html_title)
-    said = interface.words(edition).get("My question about this page:", "My question about this page:")
+    said = interface.words(edition)["My question about this page:"]
     question = {"title": f"[{edition}] {title}: ", "body": f"{context['pageurl']}\n\n{said}\n"}
     context["ask_url"] = f"{project.repository()}/issues/new?{urlencode(question)}"
 

@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
 from docutils import nodes
 from sphinx import locale
 from sphinx.application import Sphinx
@@ -35,21 +34,28 @@ def setup(app: Sphinx) -> None:
     app.connect("html-page-context", add_buttons, priority=900)
 
 
-def words(edition: str) -> dict[str, str]:
-    """What the theme and its extensions say in English though the edition has another language: English → edition."""
-    return yaml.safe_load((project.BOOK / "templates/interface.yml").read_text("utf-8")).get(edition, {})
+class Words(dict[str, str]):
+    """English → the edition's words; what the table lacks stays English."""
+
+    def __missing__(self, english: str) -> str:
+        return english
+
+
+def words(edition: str) -> Words:
+    """What the theme, its extensions and the book's own parts say in English, though the edition has another language."""
+    return Words(project.table(project.BOOK / "templates/interface.yml").get(edition, {}))
 
 
 def translate_interface(app: Sphinx, config: Any) -> None:
     """Let the edition's words come before those of the message catalogues."""
     table = words(config.edition)
 
-    class Words(gettext.NullTranslations):
+    class Said(gettext.NullTranslations):
         def gettext(self, message: str) -> str:
             return table.get(message) or super().gettext(message)
 
     for catalog in ("sphinx", "booktheme", "exercise"):  # Sphinx, the theme, sphinx-exercise
-        translator = Words()
+        translator = Said()
         translator.add_fallback(locale.translators.get(("general", catalog)) or gettext.NullTranslations())
         locale.translators["general", catalog] = translator
     app.translator = locale.translators["general", "sphinx"]  # the templates' own
@@ -74,7 +80,7 @@ class OutputPrompts(SphinxPostTransform):
         for node in self.document.findall(nodes.container):
             if node.get("hide_mode") == "output":
                 for key, said in (("prompt_show", "Show the output"), ("prompt_hide", "Hide the output")):
-                    node[key] = table.get(said, said)
+                    node[key] = table[said]
 
 
 def write_interface_script(app: Sphinx) -> None:
@@ -104,8 +110,8 @@ def add_edition_links(app: Sphinx, page: str, template: str, context: Context, d
             "name": row["edition_name"],
             "lang": language(edition),
             "here": edition == app.config.edition,
-            "offer": words(edition).get(OFFER, OFFER).replace("%s", row["edition_name"]),
-            "close": words(edition).get("Close", "Close"),
+            "offer": words(edition)[OFFER].replace("%s", row["edition_name"]),
+            "close": words(edition)["Close"],
             "href": f"{up}{folder(edition)}{page}.html",
             "url": f"{project.setting('html', 'baseurl')}{folder(edition)}{page}.html",
         }
@@ -136,15 +142,13 @@ def add_buttons(app: Sphinx, page: str, template: str, context: Context, doctree
         notebook = f"{github.removeprefix('https://github.com/')}/blob/gh-pages/{folder(edition)}notebooks/{name}.ipynb"
         buttons.append(link(f"https://colab.research.google.com/github/{notebook}", "Colab",
                             _("Launch on Colab"), "_static/images/logo_colab.png", "colab-button"))
-    buttons.append({"tooltip": _("Download this page"), "icon": "fas fa-download",
-                    "buttons": downloads})
+    buttons.append({"tooltip": _("Download this page"), "icon": "fas fa-download", "buttons": downloads})
     source = [link(github, _("Repository"), _("Source repository"), "fas fa-code-branch", "source-repository-button")]
     if page in project.pages():
         branch = project.setting("repository", "branch")
         source.append(link(f"{github}/edit/{branch}/book/{edition}/{page}.md", _("Suggest edit"),
                            _("Suggest edit"), "fas fa-pencil-alt", "source-edit-button"))
-    buttons.append({"tooltip": _("Source repositories"), "icon": "fas fa-code-branch",
-                    "buttons": source})
+    buttons.append({"tooltip": _("Source repositories"), "icon": "fas fa-code-branch", "buttons": source})
     context["header_buttons"] = buttons
 
 

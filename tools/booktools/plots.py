@@ -5,8 +5,6 @@ import re
 import unicodedata
 from xml.etree import ElementTree
 
-import yaml
-
 from . import project
 
 Element = ElementTree.Element
@@ -21,8 +19,7 @@ COLOURS = {
 
 def words(edition: str) -> dict[str, str]:
     """What stands in the plots, and what an edition calls it."""
-    table = yaml.safe_load((project.BOOK / "figures/words.yml").read_text("utf-8"))
-    return {english: row.get(edition, english) for english, row in table.items()}
+    return {english: row.get(edition, english) for english, row in project.table(project.BOOK / "figures/words.yml").items()}
 
 
 def in_page(svg: str, name: str, says: str, table: dict[str, str]) -> tuple[str, list[str]]:
@@ -67,11 +64,10 @@ def translate(root: Element, table: dict[str, str]) -> list[str]:
     for text in root.iter("text"):
         join(text)
     for group in root.iter("g"):
-        texts = [] if not group.get("id", "").startswith(("axes_", "legend_")) else list(group.iter("text"))
         if group.get("id", "").startswith("legend_"):
-            before = max(width(text.text or "") for text in texts)
-            after = max(width(table.get(text.text or "", text.text or "")) for text in texts)
-            widen(group, max(0, after - before))
+            texts = [text.text or "" for text in group.iter("text")]
+            longest = max(width(table.get(text, text)) for text in texts)
+            widen(group, max(0, longest - max(map(width, texts))))
     for text in root.iter("text"):
         if text.text and not ALIKE.fullmatch(text.text):
             if text.text not in table:
@@ -88,8 +84,7 @@ def width(words: str) -> float:
 def widen(legend: Element, by: float) -> None:
     """Move a legend's frame to the left by what its words have become longer."""
     frame = next(path for path in legend.iter("path"))
-    numbers = [float(number) for number in re.findall(r"-?[\d.]+", frame.get("d", ""))]
-    left, right, top, bottom = min(numbers[::2]), max(numbers[::2]), min(numbers[1::2]), max(numbers[1::2])
+    left, right, top, bottom = bounds(frame)
     frame.set("d", f"M {left} {bottom} L {right + by} {bottom} L {right + by} {top} L {left} {top} z")
     if by and left > 90:  # not one at the left edge
         legend.set("transform", f"translate({-by} 0)")
@@ -117,10 +112,15 @@ def join(text: Element) -> None:
 # ---- looks
 
 
-def box(axes: Element) -> tuple[float, float, float, float]:
-    """Where the frame of a plot stands: left, right, top, bottom."""
-    numbers = [float(number) for number in re.findall(r"-?[\d.]+", axes[0][0].get("d", ""))]
+def bounds(path: Element) -> tuple[float, float, float, float]:
+    """How far a path reaches: left, right, top, bottom."""
+    numbers = [float(number) for number in re.findall(r"-?[\d.]+", path.get("d", ""))]
     return min(numbers[::2]), max(numbers[::2]), min(numbers[1::2]), max(numbers[1::2])
+
+
+def box(axes: Element) -> tuple[float, float, float, float]:
+    """Where the frame of a plot stands."""
+    return bounds(axes[0][0])
 
 
 def paint(axes: Element) -> None:

@@ -24,6 +24,7 @@ def use(root: Path) -> None:
     ROOT, BOOK = Path(root), Path(root) / "book"
     config.cache_clear()
     pages.cache_clear()
+    table.cache_clear()
 
 
 def show(path: Path) -> str:
@@ -64,6 +65,12 @@ def parse_yaml(text: str, path: Path, first: int = 1) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise Problem(f"{show(path)}:{first}: these are no settings (`name: value`) → correct the YAML there")
     return values
+
+
+@cache
+def table(path: Path) -> dict[str, Any]:
+    """A table of words in a YAML file, read once, for pages ask for it again and again."""
+    return parse_yaml(read(path), path)
 
 
 def split_front_matter(text: str, path: Path) -> tuple[dict[str, Any], str]:

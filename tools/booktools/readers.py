@@ -28,7 +28,6 @@ NOTE = "This is a page of *Softmax, Step by Step*: <{url}>"
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_config_value("reader_note", NOTE, "html")  # the line below the title; `{url}` is the page's address
-    app.add_config_value("readers_made_by", hashlib.sha1(Path(__file__).read_bytes()).hexdigest(), "html")
     app.connect("env-get-outdated", missing)
     app.connect("doctree-resolved", write, priority=900)
     app.connect("build-finished", remove_stale)

@@ -56,7 +56,7 @@ def write_index(app: Sphinx, error: Exception | None) -> None:
     last = json.loads(path.read_text("utf-8").removeprefix(BEGINNING))["pages"] if path.exists() else {}
     pages = {**last, **app.searched}  # type: ignore[attr-defined]
     table = interface.words(app.config.edition)
-    index = {"says": {key: table.get(english, english) for key, english in SAYS.items()},
+    index = {"says": {key: table[english] for key, english in SAYS.items()},
              "pages": {page: pages[page] for page in sorted(app.env.found_docs)}}  # fmt: skip
     path.write_text(BEGINNING + json.dumps(index, ensure_ascii=False, separators=(",", ":")), "utf-8")
     for name in REPLACED:

@@ -50,8 +50,7 @@ def modules() -> dict[str, str]:
 
 def words(name: str, *editions: str) -> dict[str, str]:
     """What a figure says, with what all figures say; a later edition's words come before those of an earlier one."""
-    path = folder() / "words.yml"
-    table = project.parse_yaml(project.read(path), path)
+    table = project.table(folder() / "words.yml")
     return {key: word for edition in editions for part in ("all", name) for key, word in table.get(part, {}).get(edition, {}).items()}
 
 
