@@ -185,6 +185,7 @@ def test_print(opened):
 
 WIDE = """async () => {
   document.querySelectorAll("details").forEach((fold) => fold.open = true);
+  document.querySelectorAll("section").forEach((part) => part.style.contentVisibility = "visible");  // as if on the screen
   await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
   const ground = (place) => /, 0\\)$/.test(getComputedStyle(place).backgroundColor) ? ground(place.parentElement)
     : getComputedStyle(place).backgroundColor;
