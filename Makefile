@@ -61,19 +61,25 @@ adopt: .venv/ready  ## take over the edits of a notebook: make adopt NB=book/en/
 translated: .venv/ready  ## record that a translation was looked at: make translated PAGE=vi/NAME
 	@$(BOOKTOOLS) translated "$(PAGE)"
 
-lock: .venv/ready  ## pin the newest versions of what pyproject.toml names in requirements.txt
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --upgrade \
-		--custom-compile-command "make lock" --group book pyproject.toml -o requirements.txt
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --custom-compile-command "make lock"
+lock: .venv/ready  ## pin the newest versions of what pyproject.toml names: requirements.txt, and requirements.lock with hashes
+	@$(LOCK) --upgrade --group book pyproject.toml -o requirements.txt
+	@$(LOCK) --generate-hashes requirements.txt -o requirements.lock
 
 clean:  ## remove what was made: the site and the environment
 	rm -rf _build .venv
 
-.venv/ready: requirements.txt pyproject.toml
+# What the lock names, with its hashes; another build of PyTorch (UV_TORCH_BACKEND=cpu) has others, and fewer parts.
+PINNED := $(if $(UV_TORCH_BACKEND),--group book --requirements pyproject.toml --constraints requirements.txt,\
+	--require-hashes --requirements requirements.lock)
+
+.venv/ready: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed, and none was found."; exit 1; }
 	@echo "Setting up .venv with $$($(PYTHON) --version); the first time this takes a few minutes."
 	@mkdir -p .venv || { echo "This folder cannot be written: clone the book to one of yours."; exit 1; }
 	@$(PYTHON) -m venv .venv || { echo "Python cannot make environments here; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.txt)"
-	@$(UV) --requirements requirements.txt
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement .venv/uv.lock
+	@$(UV) $(PINNED)
 	@$(UV) --no-deps --editable .
 	@touch $@
