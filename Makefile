@@ -1,6 +1,6 @@
 # What can be done here: make book, make test, and the rest of the list that `make help` prints.
 .DEFAULT_GOAL := help
-.PHONY: help book test check unit notebooks data margins serve sync adopt translated lock clean
+.PHONY: help book test check unit notebooks data margins serve sync adopt translated frameworks lock clean
 
 # One thread for each notebook and test, for they run side by side; whoever asks for more has them wait
 # asleep: threads that spin while they wait slow each other down more than tenfold on few cores.
@@ -60,6 +60,9 @@ adopt: .venv/ready  ## take over the edits of a notebook: make adopt NB=book/en/
 
 translated: .venv/ready  ## record that a translation was looked at: make translated PAGE=vi/NAME
 	@$(BOOKTOOLS) translated "$(PAGE)"
+
+frameworks: .venv/ready  ## run the scripts of book/frameworks that have changed, each in an environment of its own
+	@$(BOOKTOOLS) frameworks
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --custom-compile-command "make lock"
 lock: .venv/ready  ## pin the newest versions of what pyproject.toml names: requirements.txt, and requirements.lock with hashes

@@ -13,7 +13,7 @@ from conftest import served
 
 SITE = project.ROOT / "_build/html"
 LONGEST = "training-framework"
-ADDRESSES = [f"{folder}{page}.html" for folder in ("", "vi/", "zh/") for page in (LONGEST, "index", "glossary", "library", "references", "search")]
+ADDRESSES = [f"{folder}{page}.html" for folder in ("", "vi/", "zh/") for page in (LONGEST, "other-frameworks", "index", "glossary", "library", "references", "search")]
 
 needs_site = pytest.mark.skipif(not (SITE / "sitemap.xml").exists(), reason="There is no finished site: run make book first.")
 

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from . import checks, pairs, project, size, sources
+from . import checks, frameworks, pairs, project, size, sources
 from .project import Problem
 
 
@@ -46,6 +46,8 @@ def main(words: list[str] | None = None) -> int:
     command.set_defaults(run=lambda given: checks.report())
     command = commands.add_parser("size", help="how many lines of code there are")
     command.set_defaults(run=lambda given: size.report())
+    command = commands.add_parser("frameworks", help="run the scripts of book/frameworks that have changed")
+    command.set_defaults(run=lambda given: frameworks.run())
     command = commands.add_parser("settings", help="whether _toc.yml can be read, before a build fails at it")
     command.set_defaults(run=lambda given: 0 if project.pages() else 1)
     command = commands.add_parser("adopt", help="bring the edit of a notebook over to its .md")

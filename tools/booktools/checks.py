@@ -15,7 +15,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from . import library, pairs, project, size, sources, touch
+from . import frameworks, library, pairs, project, size, sources, touch
 from .execute import noise, output_text
 from .project import Problem, show
 from .sources import Source, tags
@@ -251,7 +251,8 @@ def same_code(page: Page) -> Iterator[str]:
             yield f"{page.source.place(index)}: “{words.strip().splitlines()[0]}” is still English → translate it"
 
 
-BOOK = (files_expected, terms_well_formed, library_current, address_repeated, outputs_compared, size.failures, touch.failures)
+BOOK = (files_expected, terms_well_formed, library_current, address_repeated, outputs_compared, size.failures, touch.failures,
+        frameworks.failures)
 EACH_PAGE = (text_clean, terms_defined, translation_current)
 EACH_SECTION = (code_readable, pair_in_step, outputs_sound, pictures_described, same_code)
 

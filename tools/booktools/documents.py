@@ -39,7 +39,7 @@ class Page:
 IN_ORDER = ("heading", "cell", "equation", "label", "figure", "exercise", "solution", "block")
 SAME_COUNT = {"formula": "the formula", "citation": "the citation of", "link": "the link to", "reference": "the reference to"}
 BLOCKS = (nodes.Admonition, nodes.table, nodes.block_quote, nodes.bullet_list, nodes.enumerated_list, nodes.literal_block)
-MADE = ("term-table", "library")  # classes of what directives make: the same by construction
+MADE = ("term-table", "library", "framework-notebook")  # classes of what directives make: the same by construction
 
 
 def formula(tex: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from sphinx.application import ENV_PICKLE_FILENAME, Sphinx
 
-from booktools import directives, documents, finish, formulas, head, interface, places, project, search, site, touch
+from booktools import directives, documents, finish, formulas, frameworks, head, interface, places, project, search, site, touch
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -37,6 +37,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     formulas.setup(app)
     search.setup(app)
     touch.setup(app)
+    frameworks.setup(app)
     head.setup(app)
     app.setup_extension("booktools.readers")
     app.connect("config-inited", read_pairs, priority=900)

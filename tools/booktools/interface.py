@@ -124,12 +124,17 @@ def language(edition: str) -> str:
     return project.editions()[edition]["language"].replace("_", "-")
 
 
+def colab(edition: str, notebook: str) -> str:
+    """The address at which Colab opens a notebook of the published site."""
+    place = project.repository().removeprefix("https://github.com/")
+    return f"https://colab.research.google.com/github/{place}/blob/gh-pages/{folder(edition)}{notebook}"
+
+
 def add_buttons(app: Sphinx, page: str, template: str, context: Context, doctree: Any) -> None:
     """The buttons above a page: Colab, the reader's notebook and a print, the repository and the page's source."""
     _ = locale.get_translation("booktheme")
     edition = app.config.edition
     sections = [page] if page in project.pages() and project.is_section(page) else []
-    github = project.repository()
     buttons = []
 
     def link(url: str, text: str, tooltip: str, icon: str, label: str) -> Any:
@@ -139,10 +144,10 @@ def add_buttons(app: Sphinx, page: str, template: str, context: Context, doctree
                       "download-notebook-button") for name in sections]
     downloads.append(link("", ".pdf", _("Print to PDF"), "fas fa-file-pdf", "print-button"))
     for name in sections:
-        notebook = f"{github.removeprefix('https://github.com/')}/blob/gh-pages/{folder(edition)}notebooks/{name}.ipynb"
-        buttons.append(link(f"https://colab.research.google.com/github/{notebook}", "Colab",
+        buttons.append(link(colab(edition, f"notebooks/{name}.ipynb"), "Colab",
                             _("Launch on Colab"), "_static/images/logo_colab.png", "colab-button"))
     buttons.append({"tooltip": _("Download this page"), "icon": "fas fa-download", "buttons": downloads})
+    github = project.repository()
     source = [link(github, _("Repository"), _("Source repository"), "fas fa-code-branch", "source-repository-button")]
     if page in project.pages():
         branch = project.setting("repository", "branch")

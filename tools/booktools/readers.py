@@ -19,6 +19,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from sphinx.application import Sphinx
 from sphinx.locale import admonitionlabels
 from sphinx.util import logging
+from sphinx_design.tabs import sd_tab_input, sd_tab_label
 from sphinx_exercise.nodes import exercise_enumerable_node, exercise_node, solution_node
 
 from . import touch
@@ -57,6 +58,11 @@ def write(app: Sphinx, doctree: Any, page: str) -> None:
     executed, reader = files(app, page)
     text = Text(app, page)
     cells = merge(text.blocks(doctree, 0), nbformat.read(executed, as_version=4).cells, app.config.reader_note.format(url=text.url))
+    save(cells, reader)
+
+
+def save(cells: list[Any], path: Path) -> None:
+    """Write a notebook that is the same whenever its cells are."""
     twins: dict[str, int] = {}
     for cell in cells:
         name = hashlib.sha1(f"{cell.cell_type} {cell.source}".encode()).hexdigest()[:12]
@@ -67,8 +73,8 @@ def write(app: Sphinx, doctree: Any, page: str) -> None:
         "language_info": {"name": "python"},
     })
     nbformat.validate(notebook)
-    reader.parent.mkdir(exist_ok=True)
-    reader.write_text(nbformat.writes(notebook) + "\n", "utf-8")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(nbformat.writes(notebook) + "\n", "utf-8")
 
 
 def remove_stale(app: Sphinx, error: Exception | None) -> None:
@@ -254,9 +260,11 @@ class Text:
                 return [self.admonition(node)]
             case nodes.container() if node.get("nb_element") == "cell_code":
                 return [node["cell_index"], *(c for f in node.findall(nodes.caption) for c in self.block(f, level))]
+            case sd_tab_label():
+                return [Heading(f"{'#' * (level + 1)} {self.line(node)}")]
             case nodes.figure() | nodes.legend() | nodes.container():
                 return [*self.blocks(node, level), *touch.invitation(node, self.app.config.edition, self.url)]
-            case nodes.Invisible():
+            case nodes.Invisible() | sd_tab_input():
                 return []
         return [self.unknown(node)]
 
