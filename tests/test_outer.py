@@ -7,7 +7,7 @@ import gzip
 import re
 
 import pytest
-from booktools import finish, head, project
+from booktools import finish, head, interface, project
 from bs4 import BeautifulSoup
 from conftest import served
 
@@ -109,6 +109,20 @@ def opened(browser, server):
 
 
 LAY_OUT = "document.querySelectorAll('section').forEach((part) => part.style.contentVisibility = 'visible')"  # as if on the screen
+
+
+@needs_site
+def test_no_page_is_wider_than_a_small_screen(browser):
+    page = browser.new_page(viewport={"width": 320, "height": 800})
+    pages = [SITE / interface.folder(edition) / f"{name}.html" for edition in project.editions() for name in project.pages()]
+    wide = []
+    for path in pages:
+        page.goto(path.as_uri())
+        page.evaluate(LAY_OUT)
+        page.evaluate("document.querySelectorAll('details').forEach((fold) => fold.open = true)")
+        if page.evaluate("document.documentElement.scrollWidth") > 320:
+            wide.append(str(path.relative_to(SITE)))
+    assert wide == []
 
 
 @needs_site

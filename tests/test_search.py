@@ -53,6 +53,7 @@ FIRST = {  # what readers type → the page and the section that must come first
         "从零实现softmax回归": ("softmax-regression-scratch", "从零开始实现 softmax 回归"),
         "权重衰减": ("generalization", "权重衰减"),
         "过拟合": ("glossary", "过拟合"),
+        "数值溢出": ("glossary", "上溢"),
         "小批量随机梯度下降": ("glossary", "小批量随机梯度下降"),
         "自动微分": ("linear-regression-scratch", "自动微分的内部"),
         "保存模型": ("from-notebook-to-project", "把模型保存到文件"),
