@@ -11,6 +11,8 @@ from booktools import finish, head, interface, project
 from bs4 import BeautifulSoup
 from conftest import served
 
+import softmax_lib as sl
+
 SITE = project.ROOT / "_build/html"
 LONGEST = "training-framework"
 ADDRESSES = [f"{folder}{page}.html" for folder in ("", "vi/", "zh/") for page in (LONGEST, "other-frameworks", "index", "glossary", "library", "references", "search")]
@@ -109,6 +111,16 @@ def opened(browser, server):
 
 
 LAY_OUT = "document.querySelectorAll('section').forEach((part) => part.style.contentVisibility = 'visible')"  # as if on the screen
+
+
+@needs_site
+@pytest.mark.parametrize("folder", ["", "vi/", "zh/"])
+def test_names_of_the_library_lead_to_the_cells_that_define_them(folder):
+    soup = BeautifulSoup((SITE / folder / "library.html").read_text("utf-8"), "html.parser")
+    linked = {link.get_text().split("(")[0]: link["href"] for link in soup.select('article dt a[href*="#softmax_lib."]')}
+    saved = {name for name in sl.__all__ if re.match(r"softmax_lib\.[a-z]", getattr(getattr(sl, name), "__module__", ""))}
+    assert len(saved) > 30 and saved - set(linked) == {"Point"}  # which only Animator draws
+    assert all(href.endswith(f"#softmax_lib.{name}") for name, href in linked.items() if name in saved)
 
 
 @needs_site
