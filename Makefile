@@ -1,6 +1,6 @@
 # What can be done here: make book, make test, and the rest of the list that `make help` prints.
 .DEFAULT_GOAL := help
-.PHONY: help book test check unit notebooks data margins serve sync adopt translated frameworks lock clean
+.PHONY: help book pdf test check unit notebooks data margins serve sync adopt translated frameworks lock clean
 
 # One thread for each notebook and test, for they run side by side; whoever asks for more has them wait
 # asleep: threads that spin while they wait slow each other down more than tenfold on few cores.
@@ -26,6 +26,9 @@ book: .venv/ready  ## build the three editions into _build/html
 	@$(BOOKTOOLS) settings
 	@$(BIN)/jupyter-book build . -W -n --keep-going
 	@echo "The book is ready: open _build/html/index.html, or run make serve."
+
+pdf: book  ## make a PDF and an EPUB of each edition in _build/pdf
+	@$(BOOKTOOLS) pdf
 
 test: .venv/ready  ## prove the book: the three parts below, each to its end
 	@failed=; for part in check unit notebooks; do \

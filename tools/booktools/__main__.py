@@ -1,4 +1,4 @@
-"""The commands: `python -m booktools sync | check | adopt FILE.ipynb | translated [LANG/]PAGE…`."""
+"""The commands: `python -m booktools sync | check | adopt FILE.ipynb | translated [LANG/]PAGE… | pdf`."""
 
 import argparse
 import os
@@ -36,6 +36,12 @@ def translated(names: list[str]) -> int:
     return sync()
 
 
+def pdf() -> int:
+    from . import paper  # Sphinx and Typst: no other command waits for them
+
+    return paper.report()
+
+
 def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="booktools", description=__doc__.split("`")[0].strip(" :"))
     commands = parser.add_subparsers(required=True)
@@ -50,6 +56,8 @@ def main(words: list[str] | None = None) -> int:
     command.set_defaults(run=lambda given: frameworks.run())
     command = commands.add_parser("settings", help="whether _toc.yml can be read, before a build fails at it")
     command.set_defaults(run=lambda given: 0 if project.pages() else 1)
+    command = commands.add_parser("pdf", help="a PDF and an EPUB of each edition, from what the build wrote")
+    command.set_defaults(run=lambda given: pdf())
     command = commands.add_parser("adopt", help="bring the edit of a notebook over to its .md")
     command.add_argument("notebook")
     command.add_argument("--force", action="store_true", help="even where that overwrites an edit of the .md")

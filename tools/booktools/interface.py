@@ -143,6 +143,9 @@ def add_buttons(app: Sphinx, page: str, template: str, context: Context, doctree
     downloads = [link(f"notebooks/{name}.ipynb", ".ipynb", _("Download notebook file"), "fas fa-code",
                       "download-notebook-button") for name in sections]
     downloads.append(link("", ".pdf", _("Print to PDF"), "fas fa-file-pdf", "print-button"))
+    for ending in ("pdf", "epub"):  # in the web, for only the published site has them
+        said, url = words(edition)["The whole book"], project.setting("html", "baseurl") + project.on_paper(edition, ending)
+        downloads.append(link(url, f"{said} .{ending}", said, "fas fa-file-pdf", f"book-{ending}-button"))
     for name in sections:
         buttons.append(link(colab(edition, f"notebooks/{name}.ipynb"), "Colab",
                             _("Launch on Colab"), "_static/images/logo_colab.png", "colab-button"))

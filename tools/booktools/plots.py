@@ -27,6 +27,23 @@ def in_page(svg: str, name: str, says: str, table: dict[str, str]) -> tuple[str,
 
     `name` begins its ids, `says` is its text alternative.
     """
+    root = plain(svg)
+    unknown = translate(root, table)
+    figure = next(group for group in root.iter("g") if group.get("id") == "figure_1")
+    figure.remove(figure[0])  # the white behind everything
+    axes = [group for group in figure if group.get("id", "").startswith("axes_")]
+    framed = [group for group in axes if group[0].get("id", "").startswith("patch_")]  # a grid of pictures has no frames
+    panels = beside_each_other(framed)
+    for group in framed:
+        paint(group)
+    shorten(root)
+    alone = [root] if len(panels) < 2 else [cut(root, figure, panels, place) for place in range(len(panels))]
+    made = [piece(part, f"{name}-{place}", "" if place else says) for place, part in enumerate(alone)]
+    return made[0] if len(made) == 1 else f'<span class="panels">{"".join(made)}</span>', unknown
+
+
+def plain(svg: str) -> Element:
+    """An SVG of Matplotlib's without namespaces and metadata."""
     root = ElementTree.fromstring(svg)
     shared = Element("defs")  # markers and frames, which any of the panels may use
     for element in list(root.iter()):
@@ -41,18 +58,7 @@ def in_page(svg: str, name: str, says: str, table: dict[str, str]) -> tuple[str,
     for part in shared.iter():
         part.tag = part.tag.rpartition("}")[2]
     root.insert(0, shared)
-    unknown = translate(root, table)
-    figure = next(group for group in root.iter("g") if group.get("id") == "figure_1")
-    figure.remove(figure[0])  # the white behind everything
-    axes = [group for group in figure if group.get("id", "").startswith("axes_")]
-    framed = [group for group in axes if group[0].get("id", "").startswith("patch_")]  # a grid of pictures has no frames
-    panels = beside_each_other(framed)
-    for group in framed:
-        paint(group)
-    shorten(root)
-    alone = [root] if len(panels) < 2 else [cut(root, figure, panels, place) for place in range(len(panels))]
-    made = [piece(part, f"{name}-{place}", "" if place else says) for place, part in enumerate(alone)]
-    return made[0] if len(made) == 1 else f'<span class="panels">{"".join(made)}</span>', unknown
+    return root
 
 
 # ---- words

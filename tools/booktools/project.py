@@ -121,6 +121,11 @@ def repository() -> str:
     return setting("repository", "url").rstrip("/")
 
 
+def on_paper(edition: str, ending: str) -> str:
+    """The name of an edition's PDF or EPUB."""
+    return f"{repository().rpartition('/')[2]}-{edition}.{ending}"
+
+
 @cache
 def pages() -> list[str]:
     """Every page of the book in reading order, by file name without its ending."""

@@ -11,7 +11,7 @@ from html import escape
 from mimetypes import guess_type
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 import nbformat
 from docutils import nodes
@@ -192,9 +192,9 @@ class Text:
         """To the website, whether this page or another; to anywhere else as it is."""
         if node.get("refuri") == node.astext():
             return f"<{node['refuri']}>"
-        place = urljoin(self.url, node.get("refuri") or f"#{node['refid']}")
+        place = quote(urljoin(self.url, node.get("refuri") or f"#{node['refid']}"), safe="%:/?#@!&=+,;~*'")
         space = " " * text.startswith(" ")  # sphinx-exercise puts it inside
-        return f"{space}[{text.strip()}]({place.replace(' ', '%20').replace('(', '%28').replace(')', '%29')})"
+        return f"{space}[{text.strip()}]({place})"
 
     def image(self, node: Any) -> str:
         """In the notebook itself: Colab shows no attachments, and a website may be out of reach."""
