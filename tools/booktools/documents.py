@@ -36,7 +36,7 @@ class Page:
         return [part for part in self.parts if part.kind in kinds]
 
 
-IN_ORDER = ("heading", "cell", "equation", "label", "figure", "exercise", "solution", "block")
+IN_ORDER = ("heading", "cell", "equation", "label", "figure", "exercise", "solution", "slide", "block")
 SAME_COUNT = {"formula": "the formula", "citation": "the citation of", "link": "the link to", "reference": "the reference to"}
 BLOCKS = (nodes.Admonition, nodes.table, nodes.block_quote, nodes.bullet_list, nodes.enumerated_list, nodes.literal_block)
 MADE = ("term-table", "library", "framework-notebook")  # classes of what directives make: the same by construction
@@ -102,10 +102,12 @@ def describe(node: Any, kind: str, depth: int) -> Iterator[tuple[str, str]]:
                 yield from (("prose", words) for words in sources.words_in_code(written.astext()))
         case nodes.reference() if node.get("refuri"):
             yield "link", node["refuri"]
-        case nodes.paragraph() | nodes.caption():
+        case nodes.paragraph() | nodes.caption() | nodes.rubric():
             yield "prose", prose(node)
         case _ if kind in ("exercise_node", "exercise_enumerable_node"):
             yield "exercise", node["label"] if node["label"] != f"{node['docname']}-exercise-{node['serial_number']}" else ""
+        case _ if kind == "slide":
+            yield kind, node["show"]
         case _ if kind == "solution_node":
             yield "solution", node["target_label"]
         case _ if kind == "pending_xref":

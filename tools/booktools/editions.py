@@ -41,6 +41,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     head.setup(app)
     app.setup_extension("booktools.readers")
     app.setup_extension("booktools.paper")
+    app.setup_extension("booktools.slides")
     app.connect("config-inited", read_pairs, priority=900)
     app.connect("source-read", depend_on_notebook)
     app.connect("build-finished", remember_success)

@@ -142,6 +142,9 @@ def add_buttons(app: Sphinx, page: str, template: str, context: Context, doctree
 
     downloads = [link(f"notebooks/{name}.ipynb", ".ipynb", _("Download notebook file"), "fas fa-code",
                       "download-notebook-button") for name in sections]
+    if "<slide-mark" in context.get("body", ""):  # tools/booktools/slides.py
+        said = words(edition)["Slides"]
+        downloads.append(link(f"slides/{page}.html", said, said, "fas fa-display", "slides-button"))
     downloads.append(link("", ".pdf", _("Print to PDF"), "fas fa-file-pdf", "print-button"))
     for ending in ("pdf", "epub"):  # in the web, for only the published site has them
         said, url = words(edition)["The whole book"], project.setting("html", "baseurl") + project.on_paper(edition, ending)
