@@ -654,13 +654,14 @@ class SoftmaxRegressionScratch(Classifier):
 
     def forward(self, X):
         """The probabilities (b, num_outputs)."""
-        O = X.reshape(-1, len(self.W)) @ self.W + self.b
+        O = X.flatten(1) @ self.W + self.b
         O_exp = torch.exp(O - O.max(1, keepdim=True).values)
         return O_exp / O_exp.sum(1, keepdim=True)
 
     def loss(self, y_hat, y):
         """The mean cross-entropy of probabilities and labels (b,)."""
-        return -torch.log(y_hat[range(len(y_hat)), y]).mean()
+        true = nn.functional.one_hot(y, y_hat.shape[1]).bool()
+        return -torch.log(y_hat[true]).mean()
 
 
 # book/en/training-framework.md, cell 53
