@@ -280,6 +280,18 @@ REFUSED = {  # what was done, what is said, by which commands
     f"not UTF-8: {name}": (bad_byte(name), rf"{name}:{line}: a character is not in UTF-8 → save the file as UTF-8", CHECK, *[SYNC] * name.endswith("a.md"))
     for name, line in [("book/en/alpha.md", 103), ("book/en/index.md", 5), ("book/vi/beta.md", 31), ("book/terms.csv", 5), ("book/references.bib", 4)]
 } | {
+    f"cells: {new!r}": (lambda old=old, new=new: edit("book/en/alpha.md", old, new), said + " → ", SYNC, CHECK) for old, new, said in [
+        ("Look here.", "Look\u2028here.", r"book/en/alpha.md:41: it holds '\\u2028', which nobody sees"), ("(1.5)", "(1.5)\0", r"book/en/alpha.md:37: it holds '\\x00', which nobody sees"),
+        (":tags: [remove-cell]\n\nassert", ":tags: 3\n\nassert", "book/en/alpha.md:77: `tags`: 3 is not of type 'array'"),
+        ("  image:\n    alt: A dot 2\n", "  image: a dot\n", "book/en/alpha.md:55: `mystnb`, or its `figure` or `image`, has no options below it")]
+} | {
+    f"notebook: {new!r}": (lambda old=old, new=new: edit("book/en/beta.ipynb", old, new), "book/en/beta.ipynb:1: it cannot be read .*→ delete it", SYNC, CHECK, BETA)
+    for old, new in [('"book": {', '"book": 3, "back": {'), ('"outputs": [', '"outputs": 3, "out": ['), ('"source": [', '"sauce": [')]
+} | {
+    "a folder": (lambda: (project.source("zh", "beta").unlink(), project.source("zh", "beta").mkdir()), r"book/zh/beta.md:1: it cannot be read \(Is a directory\) → ", SYNC, CHECK),
+    "TOML": (settings("pyproject.toml", "[project]\nname\n"), "pyproject.toml:2: Expected .* → correct the TOML there", SYNC, CHECK, ("size",)),
+    "module": (settings("src/softmax_lib/_hand.py", "x = (\n"), r"src/softmax_lib/_hand.py:1: '\(' was never closed → correct the code", SYNC, CHECK),
+} | {
     f"settings: {text!r} in {name}": (settings(name, text), said, CHECK, *more) for name, text, said, *more in [
         ("_toc.yml", "", "_toc.yml" + NO_SETTINGS, SYNC, ("settings",)), ("_toc.yml", "- index\n", "_toc.yml" + NO_SETTINGS),
         ("_toc.yml", "root: index\n", NO_TOC, SYNC), ("_toc.yml", "chapters: [{file: alpha}]\n", NO_TOC), ("_toc.yml", "root: index\nchapters: [alpha]\n", NO_TOC),

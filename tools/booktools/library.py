@@ -5,8 +5,6 @@ import copy
 import re
 from pathlib import Path
 
-import tomllib
-
 from . import project
 from .project import Problem, show
 from .sources import DOCUMENTED, MARK, Source, is_docstring, python, read
@@ -166,9 +164,17 @@ __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 '''
 
 
+def parsed(path: Path) -> ast.Module:
+    """The tree of a hand-written file; a syntax error is reported with its place."""
+    try:
+        return ast.parse(project.read(path))
+    except SyntaxError as error:
+        raise Problem(f"{show(path)}:{error.lineno}: {error.msg} → correct the code") from None
+
+
 def public_names(path: Path) -> list[str]:
     """The `__all__` of a hand-written module, read without importing it."""
-    for node in ast.parse(project.read(path)).body:
+    for node in parsed(path).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
             return list(ast.literal_eval(node.value))
     return []
@@ -196,8 +202,7 @@ def files() -> dict[Path, str]:
     for path in sorted(folder().glob("_*.py")):
         if path.name != "__init__.py":
             offer(path.stem, dict.fromkeys(public_names(path), show(path)))
-    pyproject = project.ROOT / "pyproject.toml"
-    version = tomllib.loads(project.read(pyproject))["project"]["version"] if pyproject.exists() else "0"
+    version = project.pyproject().get("project", {}).get("version", "0")
     generated = GENERATED.format(f"the sections in book/{project.source_edition()}")
     made[folder() / "__init__.py"] = INIT.format(generated=generated, version=version)
     made[folder() / "__init__.pyi"] = "\n".join([generated, "", *stub, ""])

@@ -14,7 +14,12 @@ from .sources import FRONT_MATTER, Cell, Source, body, code, digest, give_instal
 
 def read_notebook(path: Path) -> Cell:
     try:
-        return nbformat.read(path, as_version=4)
+        wrong: dict[str, Exception] = {}
+        notebook = nbformat.read(path, as_version=4, capture_validation_error=wrong)
+        for error in wrong.values():
+            raise error
+        notebook.metadata.get("book", {}).get("outputs", [])[:0]  # ours, of which nbformat knows nothing
+        return notebook
     except Exception as error:
         why = type(error).__name__
         raise Problem(f"{show(path)}:1: it cannot be read ({why}) → delete it, then make sync") from None
@@ -112,7 +117,7 @@ def executed(text: str, path: str) -> Cell:
     except Problem as problem:
         sys.exit(f"\n{problem}")
     made = nbformat.v4.new_notebook(cells=source.cells, metadata={**source.front, "source_map": source.lines})
-    made.metadata.language_info = notebook.metadata.language_info
+    made.metadata.language_info = notebook.metadata.get("language_info", {})
     for cell, done in zip(source.code, code_cells(notebook)):
         cell.outputs, cell.execution_count = done.outputs, done.execution_count
     return made

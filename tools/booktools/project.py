@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import tomllib
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,6 +42,8 @@ def read(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise Problem(f"{show(path)}:{line}: a character is not in UTF-8 → save the file as UTF-8") from None
+    except OSError as error:
+        raise Problem(f"{show(path)}:1: it cannot be read ({error.strerror}) → put a text file in its place") from None
 
 
 def write(path: Path, text: str) -> bool:
@@ -65,6 +68,20 @@ def parse_yaml(text: str, path: Path, first: int = 1) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise Problem(f"{show(path)}:{first}: these are no settings (`name: value`) → correct the YAML there")
     return values
+
+
+def pyproject() -> dict[str, Any]:
+    """The settings of `pyproject.toml`; a small book needs none."""
+    path = ROOT / "pyproject.toml"
+    try:
+        return tomllib.loads(read(path)) if path.exists() else {}
+    except tomllib.TOMLDecodeError as error:
+        raise Problem(f"{show(path)}:{line_in(error)}: {error} → correct the TOML there") from None
+
+
+def line_in(error: Exception) -> str:
+    """The line that an error names in its words."""
+    return match[1] if (match := re.search(r"at line (\d+)", str(error))) else "1"
 
 
 @cache

@@ -6,8 +6,6 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
-import tomllib
-
 from . import library, project, sources
 from .project import show
 
@@ -27,11 +25,10 @@ def code_lines(text: str) -> int:
 
 def counts() -> dict[str, tuple[int, int, int, int]]:
     """By folder: the lines of all its files and of its longest, and the ceilings of both."""
-    pyproject = project.ROOT / "pyproject.toml"
-    ceilings = tomllib.loads(project.read(pyproject)).get("tool", {}).get("booktools", {}).get("ceilings", {})
+    ceilings = project.pyproject().get("tool", {}).get("booktools", {}).get("ceilings", {})
     found = {}
     for folder, (most, each) in ceilings.items():
-        lines = [code_lines(project.read(path)) for path in sorted(Path(project.ROOT, folder).glob("*.py"))]
+        lines = [code_lines(project.read(path)) for path in sorted(Path(project.ROOT, folder).glob("*.py")) if library.parsed(path)]
         found[folder] = sum(lines), max(lines, default=0), most, each
     return found
 

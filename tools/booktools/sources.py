@@ -18,6 +18,7 @@ from . import project
 from .project import Problem, split_front_matter
 
 MARK = "#@save"
+UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x85\u2028\u2029]")  # some end a line for Jupytext, which cuts the cells there
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 FRONT_MATTER = {"file_format": "mystnb", "kernelspec": KERNEL}
 INSTALL_CELL = """\
@@ -56,7 +57,7 @@ class Source:
     def line(self, index: int, inside: int | None = None) -> int:
         """The line of a code cell in the file, or of a line (from 1) inside it."""
         starts = [line for cell, line in zip(self.cells, self.lines) if cell.cell_type == "code"]
-        if index >= len(starts):
+        if not 0 <= index < len(starts):  # of a page without cells, say
             return 1
         if inside is None:
             return starts[index]
@@ -92,15 +93,27 @@ def tags(cell: Cell) -> list[str]:
 def parse(text: str, path: Path) -> Source:
     from jupytext.myst import MystMetadataParsingError, myst_to_notebook
 
+    def refused(line: int | str, why: str) -> Problem:
+        return Problem(f"{project.show(path)}:{line}: {why} → correct the options (text that holds a colon stands in quotes)")
+
+    if odd := UNSEEN.search(text):
+        line = text[: odd.start()].count("\n") + 1
+        raise Problem(f"{project.show(path)}:{line}: it holds {ascii(odd[0])}, which nobody sees → take it out")
     front, _ = split_front_matter(text, path)
     try:
         notebook = myst_to_notebook(text, add_source_map=True)
     except (MystMetadataParsingError, yaml.YAMLError) as error:
-        message = " ".join(str(error).split())
-        line = match[1] if (match := re.search(r"at line (\d+)", message)) else 1
-        cure = "correct the options (text that holds a colon stands in quotes)"
-        raise Problem(f"{project.show(path)}:{line}: {message} → {cure}") from None
-    return Source(path, front, [plain_cell(cell) for cell in notebook.cells], notebook.metadata["source_map"])
+        raise refused(project.line_in(error), " ".join(str(error).split())) from None
+    except nbformat.ValidationError as error:
+        name, lines = next((step for step in reversed(error.path) if isinstance(step, str)), ""), enumerate(text.split("\n"), 1)
+        at = next((number for number, line in lines if line.lstrip(": ").startswith(f"{name}:") and str(error.instance) in line), 1)
+        raise refused(at, f"`{name}`: {error.message}") from None
+    source = Source(path, front, [plain_cell(cell) for cell in notebook.cells], notebook.metadata["source_map"])
+    for index, cell in enumerate(source.code):
+        options = cell.metadata.get("mystnb", {})
+        if not isinstance(options, dict) or not all(isinstance(options.get(kind, {}), dict) for kind in ("figure", "image")):
+            raise refused(source.line(index), "`mystnb`, or its `figure` or `image`, has no options below it")
+    return source
 
 
 def read(edition: str, page: str) -> Source:
@@ -176,7 +189,7 @@ def words_in_code(cell: str) -> list[str]:
 def words_in_figure(cell: Cell) -> list[str]:
     """The caption and the text alternative of a cell's figure."""
     options = cell.metadata.get("mystnb", {})
-    return [options.get(kind, {}).get(key, "") for kind, key in (("figure", "caption"), ("image", "alt"))]
+    return [str(options.get(kind, {}).get(key, "")) for kind, key in (("figure", "caption"), ("image", "alt"))]
 
 
 def english_hash(page: str) -> str:
