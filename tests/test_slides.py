@@ -52,6 +52,13 @@ def test_marks_say_what_is_shown_and_the_rest_is_noted():
     assert links == ["../page.html#page", "../other.html#x", "https://a.b"]
 
 
+def test_a_slide_shows_only_what_is_there():
+    with pytest.raises(ValueError):
+        slides.numbers("1 two")
+    made = slides.deck(PAGE.replace('data-show="2"', 'data-show="3"'), "page")
+    assert [face.title for face in made if max(face.show) > face.seen] == ["Own <em>title</em>", "Drawn"]
+
+
 def decks(edition):
     return {name: EDITIONS[edition] / "slides" / f"{name}.html" for name in project.sections()}
 

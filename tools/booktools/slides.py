@@ -15,6 +15,7 @@ from bs4 import BeautifulSoup, Tag
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
+from sphinx.util import logging
 from sphinx.util.docutils import ReferenceRole, SphinxDirective
 
 from . import interface, project
@@ -29,11 +30,15 @@ class slide(nodes.Invisible, nodes.Element):
     """A mark: no page, notebook or search shows it."""
 
 
+def numbers(text: str) -> str:
+    return " ".join(str(int(number)) for number in text.split())
+
+
 class Slide(SphinxDirective):
     optional_arguments = 1
     final_argument_whitespace = True
     has_content = True
-    option_spec = {"show": directives.unchanged, "output": directives.flag}
+    option_spec = {"show": numbers, "output": directives.flag}
 
     def run(self) -> list[nodes.Node]:
         made = slide(show=self.options.get("show", "1"), output="output" in self.options)
@@ -76,7 +81,7 @@ def make(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree
     if MARK.search(text):
         said = {
             "page": page,
-            "slides": deck(text, page),
+            "slides": (faces := deck(text, page)),
             "touched": dict.fromkeys(re.findall('data-touch="([^"]*)', text)),
             "lang": interface.language(app.config.edition),
             "words": interface.words(app.config.edition),
@@ -85,6 +90,10 @@ def make(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree
         }
         made = app.builder.templates.render("slides.html", {**context, **said})  # type: ignore[attr-defined]
         project.write(Path(app.outdir, "slides", f"{page}.html"), made)
+        for face in faces:
+            if max(face.show) > face.seen:
+                says = "the slide “%s” is to show part %s of the %s that follow its mark → correct its :show:"
+                logging.getLogger(__name__).warning(says, face.title, max(face.show), face.seen, location=page)
 
 
 # ---- from the page to its slides
