@@ -429,7 +429,7 @@ RED = {
     "hashes taken out": (lambda: edit("book/en/beta.ipynb", '"outputs": [\n    "', '"other": [\n    "'), r"^book/en/beta.ipynb:1: cell 1 .* has another output"),
     "script": (stored(lambda cells: show(cells[5], "text/html", "<script>1</script>"), forge=True), r"^book/en/alpha.ipynb:1: cell 6 .* shows text/html → delete"),
     "script in an SVG": (stored(lambda cells: show(cells[4], "image/svg+xml", "<svg><script/></svg>"), forge=True), r"^book/en/alpha.ipynb:1: cell 5 .* shows an SVG with `<script` → delete"),
-    "timing kept": (stored(lambda cells: cells[1].metadata.update(execution={"t": 1})), r"^book/en/alpha.ipynb:1: its outputs or metadata"),
+    "timing kept": (stored(lambda cells: cells[1].metadata.update(execution={"shell.execute_reply": "2026-01-01T00:00:00Z"})), r"^book/en/alpha.ipynb:1: its outputs or metadata"),
     "not executed": (stored(lambda cells: cells[3].update(execution_count=None)), r"^book/en/alpha.ipynb:1: cell 4 .* not executed"),
     "error output": (stored(lambda cells: cells[3].update(outputs=[nbformat.v4.new_output("error", ename="E", evalue="", traceback=[])])), r"cell 4 .* failed"),
     "machine path": (stored(lambda cells: tell(cells[3], "/home/someone/x.py:3: Warning")), r"cell 4 .* shows `/home/someone"),
