@@ -87,8 +87,10 @@ function meant({word, key}, last, {uses, keys}) {
   if (last && folded.length > 1) add((other) => other.startsWith(folded), .4);
   if (!found.size && /^\w{5,}$/.test(folded))
     add((other) => near(folded, other) || last && near(folded, other.slice(0, folded.length)), .5);
-  if (!found.size && /^[\u3400-\u9fff]{2}$/.test(word))  // 溢出 where the book says 上溢: by the rarer of the two
-    found.set([...word].sort((a, b) => (uses.get(a)?.length || Infinity) - (uses.get(b)?.length || Infinity))[0], .3);
+  if (!found.size && /^[\u3400-\u9fff]{2}$/.test(word)) {  // 溢出 where the book says 上溢: by the rarer of the two
+    const [rarer] = [...word].filter((character) => uses.has(character)).sort((a, b) => uses.get(a).length - uses.get(b).length);
+    if (rarer) found.set(rarer, .3);
+  }
   return found;
 }
 
@@ -100,7 +102,7 @@ function rank(query, index) {
   const worth = asked.map((token, n) => {
     const its = new Set(), marked = token.word !== fold(token.word);
     for (const [key, quality] of meant(token, token === all.at(-1), index))
-      for (const {entry, field, place, word} of index.uses.get(key) || []) {
+      for (const {entry, field, place, word} of index.uses.get(key)) {
         if (!found.has(entry)) found.set(entry, asked.map(() => ({fields: [0, 0, 0, 0], at: [], keys: new Set()})));
         const hit = found.get(entry)[n], length = entry.lengths[field] / index.mean[field];
         hit.fields[field] += quality * (marked && word !== token.word ? .3 : 1) / (.6 + .4 * length);
