@@ -13,6 +13,8 @@ unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 BOOKTOOLS := PYTHONPATH=tools $(BIN)/python -m booktools
+# What the site is made of.
+BOOK := book src tools _config.yml _toc.yml CITATION.cff .venv/ready
 PYTEST := $(BIN)/python -m pytest -q -rs -n auto
 # The first of these Pythons that is 3.11, 3.12 or 3.13.
 PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -22,9 +24,12 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1 - \2/p' $(MAKEFILE_LIST)
 
+# Sphinx would take half a minute to find that nothing has changed; so what was built is asked first.
 book: .venv/ready  ## build the three editions into _build/html
-	@$(BOOKTOOLS) settings
-	@$(BIN)/jupyter-book build . -W -n --keep-going
+	@if [ -e _build/html/index.html ] && [ -e _build/built ] && \
+		[ -z "$$(find $(BOOK) -newer _build/built -not -path '*__pycache__*' -print -quit)" ]; then exit; fi; \
+	mkdir -p _build && rm -f _build/built && touch _build/begun && $(BOOKTOOLS) settings && \
+	$(BIN)/jupyter-book build . -W -n --keep-going && mv _build/begun _build/built
 	@echo "The book is ready: open _build/html/index.html, or run make serve."
 
 pdf: book  ## make a PDF and an EPUB of each edition in _build/pdf

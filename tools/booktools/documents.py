@@ -1,5 +1,6 @@
 """What must hold of the pages as Sphinx read them: the editions say the same, in the words of the term table."""
 
+import json
 import pickle
 import re
 from collections import Counter
@@ -48,8 +49,11 @@ def formula(tex: str) -> str:
 
 
 def read(edition: str, name: str, tree: Path) -> Page:
-    """A page from the document that Sphinx keeps of it."""
-    document = pickle.loads((tree / f"{name}.doctree").read_bytes())
+    """A page from the document that Sphinx keeps of it; what was found there is kept beside it."""
+    kept, made = tree / f"{name}.parts", tree / f"{name}.doctree"
+    if kept.exists() and kept.stat().st_mtime_ns > made.stat().st_mtime_ns:
+        return Page(edition, name, [Part(*part) for part in json.loads(project.read(kept))])
+    document = pickle.loads(made.read_bytes())
     parts: list[Part] = []
     line = 1
 
@@ -68,6 +72,8 @@ def read(edition: str, name: str, tree: Path) -> Page:
             visit(child, depth + isinstance(node, nodes.section))
 
     visit(document, 0)
+    kept.unlink(missing_ok=True)
+    project.write(kept, json.dumps(parts))
     return Page(edition, name, parts)
 
 

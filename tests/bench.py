@@ -1,0 +1,202 @@
+"""How fast the book is, beside what a reader or an author would otherwise do: `make bench`, two hours on two cores.
+
+Each row runs two programs in turn; its factor is how many times as long the second takes, the median of the
+pairs with the least and the most. `tests/bench.py WORD…` measures the rows that hold one of the words; the
+others keep their place in BENCHMARKS.md, with their dates.
+"""
+
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import date
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+TABLE = ROOT / "BENCHMARKS.md"
+EDITIONS = ["en", "vi", "zh"]
+
+START = """
+import time, torch, torchvision
+import softmax_lib as sl
+from torch import nn
+from torchvision import transforms
+model = lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+def images(train, workers):
+    data = torchvision.datasets.FashionMNIST(sl.fashion_mnist_root(), train, transforms.ToTensor())
+    return torch.utils.data.DataLoader(data, 256, shuffle=train, num_workers=workers)
+train, test = sl.load_data_fashion_mnist(256)
+next(iter(train)), next(iter(test))
+net = model()
+optimizer, start = torch.optim.SGD(net.parameters(), 0.1), time.perf_counter()
+"""
+READ = "for X, y in {}: pass\n"
+BOOK = "sl.train_ch3(net, train, test, nn.CrossEntropyLoss(reduction='none'), 10, optimizer)\n"
+STILL = "sl.Animator.add = lambda *_: None\n"  # no curves
+TEXTBOOK = """
+train, test = images(True, {workers}), images(False, {workers})
+for epoch in range(10):
+    total = right = seen = 0
+    for X, y in train:
+        scores = net(X)
+        loss = nn.functional.cross_entropy(scores, y)
+        optimizer.zero_grad(); loss.backward(); optimizer.step()
+        total += loss.item() * len(y); right += (scores.argmax(1) == y).sum().item(); seen += len(y)
+    with torch.no_grad():
+        sum((net(X).argmax(1) == y).sum().item() for X, y in test) / 10000
+"""
+FLOOR = """
+images, labels = map(torch.cat, zip(*train))
+start = time.perf_counter()
+for epoch in range(10):
+    for batch in torch.randperm(len(labels)).split(256):
+        loss = nn.functional.cross_entropy(net(images[batch]), labels[batch])
+        optimizer.zero_grad(); loss.backward(); optimizer.step()
+"""
+
+
+def python(code, told=True):
+    """How long a program runs: what it tells, or as a process."""
+    start = time.perf_counter()
+    tell = '\nprint("seconds", time.perf_counter() - start)' if told else ""
+    done = subprocess.run([sys.executable, "-c", code + tell], capture_output=True, text=True, check=True)
+    return float(done.stdout.split("seconds")[1]) if told else time.perf_counter() - start
+
+
+def timed(folder, *commands):
+    """How long commands run one after the other, each a module with its arguments."""
+    start = time.perf_counter()
+    paths = os.pathsep.join(str(folder / name) for name in ("src", "tools"))
+    for command in commands:
+        done = subprocess.run([sys.executable, "-m", *command.split()], cwd=folder, env={**os.environ, "PYTHONPATH": paths},
+                              capture_output=True, text=True)  # fmt: skip
+        if done.returncode:
+            sys.exit(f"{command} in {folder} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+    return time.perf_counter() - start
+
+
+def build(folder):
+    return timed(folder, "jupyter_book build .")
+
+
+def copied(folder):
+    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".venv", ".git", "_build"))
+    return folder
+
+
+def plain(folder):
+    """What an author without these tools would have: three Jupyter Books, here of the notebooks for readers."""
+    for edition in EDITIONS:
+        made = ROOT / "_build/html" / edition.replace("en", "") / "notebooks"
+        shutil.copytree(made, folder / edition)
+        names = [page for page in sections() if (made / f"{page}.ipynb").exists()]
+        (folder / edition / "_config.yml").write_text("execute: {execute_notebooks: cache, timeout: 600}\n")
+        chapters = "".join(f"- file: {name}\n" for name in names[1:])
+        (folder / edition / "_toc.yml").write_text(f"format: jb-book\nroot: {names[0]}\nchapters:\n{chapters}")
+    return folder
+
+
+def sections():
+    return re.findall(r"file: book/en/(\S+)", (ROOT / "_toc.yml").read_text("utf-8"))
+
+
+def changed(paths, old, new):
+    """The paths, after one change in each."""
+    for path in paths:
+        text = path.read_text("utf-8")
+        assert old in text, f"{path} has no “{old}”"
+        path.write_text(text.replace(old, new, 1), "utf-8")
+
+
+def grown(folder, times):
+    """The book with all its sections several times over, each copy with labels of its own."""
+    copied(folder)
+    toc = (folder / "_toc.yml").read_text("utf-8")
+    for page in sections():
+        for copy in range(2, times + 1):
+            toc = toc.replace(f"file: book/en/{page}\n", f"file: book/en/{page}\n  - file: book/en/{page}-{copy}\n")
+            for path in folder.glob(f"book/*/{page}.*"):
+                text = path.read_text("utf-8")
+                labels = re.findall(r'(?:^\(|(?:label|name)"?: "?)([\w-]+)', path.with_suffix(".md").read_text("utf-8"), re.M)
+                for label in {*labels}:
+                    text = re.sub(rf"(?<![\w-]){label}(?![\w-])", f"{label}-{copy}", text)
+                path.with_stem(f"{page}-{copy}").write_text(text, "utf-8")
+    (folder / "_toc.yml").write_text(toc, "utf-8")
+    return folder
+
+
+def rows(folder):
+    """What is measured: its name, ours, the other, how often."""
+    for workers in (0, 2, 4):
+        yield (f"reading: an epoch of Fashion-MNIST, beside `DataLoader` and `ToTensor` with {workers} workers",
+               lambda: python(START + READ.format("train")),
+               lambda workers=workers: python(START + READ.format(f"images(True, {workers})")), 5)  # fmt: skip
+    for workers in (0, 2, 4):
+        yield (f"training: ten epochs, beside the textbook's loop with {workers} workers",
+               lambda: python(START + STILL + BOOK), lambda workers=workers: python(START + TEXTBOOK.format(workers=workers)),
+               3)  # fmt: skip
+    yield ("floor: a bare loop over tensors in memory, without measures or test, beside ten epochs of the book's training",
+           lambda: python(START + FLOOR), lambda: python(START + STILL + BOOK), 5)  # fmt: skip
+    yield ("curves: ten epochs without them, beside ten with a plot that grows",
+           lambda: python(START + STILL + BOOK), lambda: python(START + BOOK), 5)  # fmt: skip
+    first = "import softmax_lib as sl, torch; sl.accuracy(torch.eye(2), torch.arange(2))"
+    for said, code in (("`import softmax_lib`", "import softmax_lib"), ("a first `sl.accuracy`", first)):
+        yield f"import: `import torch`, beside {said}", lambda: python("import torch", False), lambda code=code: python(code, False), 9
+    ours, theirs = copied(folder / "ours"), plain(folder / "plain")
+    books = [theirs / edition for edition in EDITIONS]
+    page = "linear-regression"
+    yield ("build: all three editions, every notebook executed, beside three plain Jupyter Books",
+           lambda: timed(ours, "booktools sync --execute-all", "jupyter_book build . --all"), lambda: sum(map(build, books)),
+           1)  # fmt: skip
+    yield "build: nothing has changed", lambda: build(ours), lambda: sum(map(build, books)), 3
+    yield ("build: one paragraph has changed in each edition",
+           lambda: changed(ours.glob(f"book/*/{page}.md"), "$b$", "$b$ $b$") or timed(ours, "booktools sync", "jupyter_book build ."),
+           lambda: changed(theirs.glob(f"*/{page}.ipynb"), "$b$", "$b$ $b$") or sum(map(build, books)), 3)  # fmt: skip
+    yield ("build: one cell has changed",
+           lambda: changed([ours / f"book/en/{page}.md"], "import torch\n", "import torch\npass\n")
+           or timed(ours, "booktools sync", "jupyter_book build ."),
+           lambda: changed(theirs.glob(f"*/{page}.ipynb"), "import torch\\n", "import torch\\npass\\n") or sum(map(build, books)),
+           3)  # fmt: skip
+    nbval = "pytest -q --nbval --nbval-current-env --nbval-cell-timeout 600 book/en"
+    yield ("nbval: the English notebooks on all cores, beside one after the other",
+           lambda: timed(ROOT, f"{nbval} -n auto --dist loadfile"), lambda: timed(ROOT, nbval), 1)  # fmt: skip
+    for times in (2, 4, 8):
+        yield (f"growth: building the book from nothing, beside {times} times the sections",
+               lambda: timed(ROOT, "jupyter_book build . --all"),
+               lambda times=times: build(grown(folder / str(times), times)), 1)  # fmt: skip
+
+
+def main(words):
+    kept = {}
+    if TABLE.exists():
+        kept = {line.split(" | ")[0]: line for line in TABLE.read_text("utf-8").splitlines() if re.match(r"\| \w+: ", line)}
+    table = []
+    with tempfile.TemporaryDirectory() as folder:
+        for said, ours, other, times in rows(Path(folder)):
+            if words and not any(word in said for word in words):
+                table += [kept[f"| {said}"]] if f"| {said}" in kept else []
+                continue
+            pairs = [(ours(), other()) for _ in range(times)]
+            first, second = (statistics.median(column) for column in zip(*pairs))
+            ratios = sorted(second / first for first, second in pairs)
+            spread = f"{ratios[0]:.2f}–{ratios[-1]:.2f}" if times > 1 else "once"
+            table.append(f"| {said} | {first:.2f} s | {second:.2f} s | {statistics.median(ratios):.2f} | {spread} | {date.today()} |")
+            print(table[-1], flush=True)
+    import torch
+
+    TABLE.write_text(
+        "# How fast the book is\n\n"
+        f"Measured by `make bench` on {os.cpu_count()} cores ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()}), "
+        f"{os.environ.get('OMP_NUM_THREADS', 'all')} thread to a process, with PyTorch {torch.__version__.split('+')[0]} and Python "
+        f"{platform.python_version()}. Each row runs two programs in turn. Its factor is how many times as long the second takes: the "
+        "median of the pairs, then the least and the most.\n\n"
+        "| what | first | second | factor | range | day |\n|---|---|---|---|---|---|\n" + "\n".join(table) + "\n", "utf-8")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
