@@ -1,6 +1,6 @@
 # What can be done here: make book, make test, and the rest of the list that `make help` prints.
 .DEFAULT_GOAL := help
-.PHONY: help book pdf test check unit notebooks data margins serve sync adopt translated frameworks lock clean
+.PHONY: help book pdf test check unit notebooks data margins bench serve sync adopt translated frameworks lock clean
 
 # One thread for each notebook and test, for they run side by side; whoever asks for more has them wait
 # asleep: threads that spin while they wait slow each other down more than tenfold on few cores.
@@ -56,6 +56,9 @@ data: .venv/ready  # fetched once, before two processes want it
 
 margins: data  ## measure the room of all assertions on trained results, over ten seeds (half an hour)
 	@$(BIN)/python tests/margins.py
+
+bench: data book  ## measure the book beside what one would do without it (two hours), or some rows: make bench ROWS=import
+	@PYTHONPATH=src $(BIN)/python tests/bench.py $(ROWS)
 
 serve: book  ## look at the book on http://localhost:8000
 	@$(BIN)/python -m http.server --bind localhost --directory _build/html 8000

@@ -5,6 +5,9 @@ pairs with the least and the most. `tests/bench.py WORD…` measures the rows th
 others keep their place in BENCHMARKS.md, with their dates.
 """
 
+import functools
+import gzip
+import http.server
 import os
 import platform
 import re
@@ -13,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from datetime import date
 from pathlib import Path
@@ -69,23 +73,18 @@ def python(code, told=True):
 
 
 def timed(folder, *commands):
-    """How long commands run one after the other, each a module with its arguments."""
+    """How long commands run one after the other."""
     start = time.perf_counter()
-    paths = os.pathsep.join(str(folder / name) for name in ("src", "tools"))
     for command in commands:
-        done = subprocess.run([sys.executable, "-m", *command.split()], cwd=folder, env={**os.environ, "PYTHONPATH": paths},
-                              capture_output=True, text=True)  # fmt: skip
+        done = subprocess.run(command, cwd=folder, shell=True, capture_output=True, text=True)
         if done.returncode:
             sys.exit(f"{command} in {folder} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
     return time.perf_counter() - start
 
 
-def build(folder):
-    return timed(folder, "jupyter_book build .")
-
-
 def copied(folder):
     shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".venv", ".git", "_build"))
+    (folder / ".venv").symlink_to(ROOT / ".venv")
     return folder
 
 
@@ -102,11 +101,46 @@ def plain(folder):
 
 
 def sections():
-    return re.findall(r"file: book/en/(\S+)", (ROOT / "_toc.yml").read_text("utf-8"))
+    return re.findall(r"file: (\S+)", (ROOT / "_toc.yml").read_text("utf-8"))[:11]
+
+
+def builds(books):
+    return sum(timed(book, f"{sys.executable} -m jupyter_book build .") for book in books)
+
+
+def visited(site, page):
+    """How long a slow phone waits for the first paint of a page; from other servers nothing comes."""
+    from playwright.sync_api import sync_playwright
+
+    class Packed(http.server.SimpleHTTPRequestHandler):
+        log_message = lambda *_: None
+
+        def copyfile(self, source, outputfile):
+            outputfile.write(gzip.compress(source.read()))
+
+        def send_header(self, name, value):
+            if name == "Content-Length":
+                name, value = "Content-Encoding", "gzip"
+            super().send_header(name, value)
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Packed, directory=site))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        tab = browser.new_page(viewport={"width": 390, "height": 844})
+        tab.route(lambda url: "127.0.0.1" not in url, lambda route: route.abort())
+        phone = tab.context.new_cdp_session(tab)
+        phone.send("Network.enable")
+        slow = {"offline": False, "latency": 150, "downloadThroughput": 1.6e6 / 8, "uploadThroughput": 0.75e6 / 8}
+        phone.send("Network.emulateNetworkConditions", slow)
+        phone.send("Emulation.setCPUThrottlingRate", {"rate": 4})
+        tab.goto(f"http://127.0.0.1:{server.server_port}/{page}.html", timeout=120_000)
+        tab.wait_for_function("performance.getEntriesByName('first-contentful-paint').length")
+        return tab.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime / 1000")
 
 
 def changed(paths, old, new):
-    """The paths, after one change in each."""
+    """One change in each file."""
     for path in paths:
         text = path.read_text("utf-8")
         assert old in text, f"{path} has no “{old}”"
@@ -119,7 +153,7 @@ def grown(folder, times):
     toc = (folder / "_toc.yml").read_text("utf-8")
     for page in sections():
         for copy in range(2, times + 1):
-            toc = toc.replace(f"file: book/en/{page}\n", f"file: book/en/{page}\n  - file: book/en/{page}-{copy}\n")
+            toc = toc.replace(f"file: {page}\n", f"file: {page}\n      - file: {page}-{copy}\n")
             for path in folder.glob(f"book/*/{page}.*"):
                 text = path.read_text("utf-8")
                 labels = re.findall(r'(?:^\(|(?:label|name)"?: "?)([\w-]+)', path.with_suffix(".md").read_text("utf-8"), re.M)
@@ -151,24 +185,31 @@ def rows(folder):
     books = [theirs / edition for edition in EDITIONS]
     page = "linear-regression"
     yield ("build: all three editions, every notebook executed, beside three plain Jupyter Books",
-           lambda: timed(ours, "booktools sync --execute-all", "jupyter_book build . --all"), lambda: sum(map(build, books)),
-           1)  # fmt: skip
-    yield "build: nothing has changed", lambda: build(ours), lambda: sum(map(build, books)), 3
+           lambda: timed(ours, f"PYTHONPATH=tools {sys.executable} -m booktools sync --execute-all", "make book"),
+           lambda: builds(books), 1)  # fmt: skip
+    yield "build: nothing has changed", lambda: timed(ours, "make book"), lambda: builds(books), 3
     yield ("build: one paragraph has changed in each edition",
-           lambda: changed(ours.glob(f"book/*/{page}.md"), "$b$", "$b$ $b$") or timed(ours, "booktools sync", "jupyter_book build ."),
-           lambda: changed(theirs.glob(f"*/{page}.ipynb"), "$b$", "$b$ $b$") or sum(map(build, books)), 3)  # fmt: skip
+           lambda: changed(ours.glob(f"book/*/{page}.md"), "$b$", "$b$ $b$") or timed(ours, "make sync", "make book"),
+           lambda: changed(theirs.glob(f"*/{page}.ipynb"), "$b$", "$b$ $b$") or builds(books), 3)  # fmt: skip
     yield ("build: one cell has changed",
            lambda: changed([ours / f"book/en/{page}.md"], "import torch\n", "import torch\npass\n")
-           or timed(ours, "booktools sync", "jupyter_book build ."),
-           lambda: changed(theirs.glob(f"*/{page}.ipynb"), "import torch\\n", "import torch\\npass\\n") or sum(map(build, books)),
+           or timed(ours, "make sync", "make book"),
+           lambda: changed(theirs.glob(f"*/{page}.ipynb"), "import torch\\n", "import torch\\npass\\n") or builds(books),
            3)  # fmt: skip
-    nbval = "pytest -q --nbval --nbval-current-env --nbval-cell-timeout 600 book/en"
+    yield ("visit: the first paint of section 4 on a slow phone, beside plain Jupyter Book without its outside parts",
+           lambda: visited(ROOT / "_build/html", "softmax-regression"),
+           lambda: visited(books[0] / "_build/html", "softmax-regression"), 5)  # fmt: skip
+    nbval = f"{sys.executable} -m pytest -q --nbval --nbval-current-env --nbval-cell-timeout 600 book/en"
     yield ("nbval: the English notebooks on all cores, beside one after the other",
            lambda: timed(ROOT, f"{nbval} -n auto --dist loadfile"), lambda: timed(ROOT, nbval), 1)  # fmt: skip
+    yield ("pdf: building the site from nothing, beside the PDF and EPUB of each edition from it",
+           lambda: timed(ours, "rm -rf _build && make book"), lambda: timed(ours, "PYTHONPATH=tools .venv/bin/python -m booktools pdf"),
+           1)  # fmt: skip
     for times in (2, 4, 8):
-        yield (f"growth: building the book from nothing, beside {times} times the sections",
-               lambda: timed(ROOT, "jupyter_book build . --all"),
-               lambda times=times: build(grown(folder / str(times), times)), 1)  # fmt: skip
+        yield (f"growth: building the book from nothing, beside a book of {times} times the sections",
+               lambda: timed(ours, "rm -rf _build && make book"),
+               lambda times=times: timed(grown(folder / str(times), times), f"{sys.executable} -m jupyter_book build ."),
+               1)  # fmt: skip
 
 
 def main(words):

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from urllib.parse import unquote, urlparse
 
 import pytest
@@ -465,3 +466,30 @@ def test_missing_page_is_named(book):
     assert code != 0 and "Traceback" not in log
     assert "book/zh/one.md:1: the file is missing → write it" in log
     path.write_text(text, "utf-8")
+
+
+def test_the_book_is_built_again_when_something_changed_and_only_then(tmp_path):
+    files = [tmp_path / name for name in ("book/en/a b.md", "src/s.py", "tools/t.py", "_config.yml", "_toc.yml", "CITATION.cff",
+                                          "requirements.lock", "pyproject.toml", ".venv/ready")]  # fmt: skip
+    for path in files:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (tmp_path / ".venv/bin").mkdir()
+    build = "mkdir -p _build/html && touch _build/html/index.html && echo built"
+    for name, does in (("python", "true"), ("jupyter-book", build + " && [ ! -e broken ]")):
+        (tmp_path / ".venv/bin" / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / ".venv/bin" / name).chmod(0o755)
+    (tmp_path / "Makefile").write_text((project.ROOT / "Makefile").read_text("utf-8"))
+
+    def make():
+        done = subprocess.run(["make", "book"], cwd=tmp_path, capture_output=True, text=True)
+        return done.stdout.count("built"), done.returncode == 0
+
+    assert [make(), make()] == [(1, True), (0, True)]
+    for change in (files[0].touch, files[0].unlink, (tmp_path / "_build/html/index.html").unlink, files[-1].touch):
+        time.sleep(.02)
+        change()
+        assert [make(), make()] == [(1, True), (0, True)]
+    files[1].touch()
+    (tmp_path / "broken").touch()
+    assert [make(), make()] == [(1, False), (1, False)]
