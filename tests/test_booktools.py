@@ -285,8 +285,15 @@ REFUSED = {  # what was done, what is said, by which commands
         (":tags: [remove-cell]\n\nassert", ":tags: 3\n\nassert", "book/en/alpha.md:77: `tags`: 3 is not of type 'array'"),
         ("  image:\n    alt: A dot 2\n", "  image: a dot\n", "book/en/alpha.md:55: `mystnb`, or its `figure` or `image`, has no options below it")]
 } | {
-    f"notebook: {new!r}": (lambda old=old, new=new: edit("book/en/beta.ipynb", old, new), "book/en/beta.ipynb:1: it cannot be read .*→ delete it", SYNC, CHECK, BETA)
-    for old, new in [('"book": {', '"book": 3, "back": {'), ('"outputs": [', '"outputs": 3, "out": ['), ('"source": [', '"sauce": [')]
+    f"notebook: {new!r}": (lambda old=old, new=new: edit("book/en/beta.ipynb", old, new), rf"book/en/beta.ipynb:\d+: {said}", SYNC, CHECK, *more)
+    for old, new, said, *more in [
+        ('"outputs": [\n    "', '"outputs": 3, "out": [\n    "', "cell 1 .* has another output than sync stored → delete the notebook"),
+        ('"book": {', '"book": 3, "back": {', "cell 1 .* has another output than sync stored → delete the notebook"),
+        ('"source": [', '"sauce": [', "it cannot be read .*→ rename it beta.ipynb.old, for it may hold edits; then make sync", BETA),
+        ('"tags": [', '"mystnb": 3, "tags": [', "`mystnb`, or its .* has no options below it", BETA)]
+} | {
+    f"nothing but {text!r}": (settings("book/en/beta.md", text), rf"book/en/beta.md:1: {said}", SYNC, CHECK) for text, said in [
+        ("", "it has a notebook and no cells → bring back its text"), ("---\nfile_format: mystnb\n---\n", "it is empty → bring back what it held")]
 } | {
     "a folder": (lambda: (project.source("zh", "beta").unlink(), project.source("zh", "beta").mkdir()), r"book/zh/beta.md:1: it cannot be read \(Is a directory\) → ", SYNC, CHECK),
     "TOML": (settings("pyproject.toml", "[project]\nname\n"), "pyproject.toml:2: Expected .* → correct the TOML there", SYNC, CHECK, ("size",)),
@@ -327,6 +334,29 @@ def test_a_conflict_is_settled_by_force(run):
     both_edited()
     run("adopt", "--force", str(project.notebook("en", "beta")))
     assert "# Beta one" in project.source("en", "beta").read_text("utf-8")
+
+
+def test_a_notebook_that_another_program_ran_and_stripped_of_our_notes_is_adopted(run):
+    path = project.notebook("en", "beta")
+    notebook = nbformat.read(path, as_version=4)
+    notebook.metadata = {"colab": {"provenance": []}}
+    notebook.cells[0].source += "\n\nMore."
+    tell(pairs.code_cells(notebook)[1], "run elsewhere\n")
+    path.write_text(nbformat.writes(notebook, indent=2), "utf-8")
+    assert "the note which of them was edited is lost" in run("sync", fails=True)
+    run("adopt", "--force", str(path))
+    assert "\nMore.\n" in project.source("en", "beta").read_text("utf-8") and "run elsewhere" not in path.read_text("utf-8")
+    assert run("sync") == "make sync: everything was up to date.\n"
+
+
+def test_a_full_disk_is_named_and_leaves_no_half(run, monkeypatch):
+    edit("book/en/alpha.md", "Look here.", "Look there.")
+    whole = Path.write_text
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", lambda path, text, *more, **rest: whole(path, text[:9]) and os.open("/dev/full/x", 0))
+        printed = run("sync", fails=True)
+    assert re.match(r"book/en/alpha.ipynb:1: it cannot be written \(.*\) → make room", printed)
+    assert "wrote book/en/alpha.ipynb" in run("sync")
 
 
 # ---- library --------------------------------------------------------------------------------

@@ -18,11 +18,10 @@ def read_notebook(path: Path) -> Cell:
         notebook = nbformat.read(path, as_version=4, capture_validation_error=wrong)
         for error in wrong.values():
             raise error
-        notebook.metadata.get("book", {}).get("outputs", [])[:0]  # ours, of which nbformat knows nothing
         return notebook
     except Exception as error:
-        why = type(error).__name__
-        raise Problem(f"{show(path)}:1: it cannot be read ({why}) → delete it, then make sync") from None
+        cure = f"rename it {path.name}.old, for it may hold edits; then make sync"
+        raise Problem(f"{show(path)}:1: it cannot be read ({type(error).__name__}) → {cure}") from None
 
 
 def notebook_of(source: Source) -> Cell | None:
@@ -36,15 +35,18 @@ def code_cells(notebook: Cell) -> list[Cell]:
 
 
 def stored(notebook: Cell, what: str) -> Cell:
-    """What sync noted in a notebook: the hash of its source, or those of its outputs."""
-    return notebook.metadata.get("book", {}).get(what)
+    """What sync noted in a notebook: the hash of its source, or those of its outputs; None where that was lost."""
+    record = notebook.metadata.get("book")
+    return record.get(what) if isinstance(record, dict) else None
 
 
 def notebook_hash(notebook: Cell, path: Path) -> str:
     """The hash of the notebook's cells as if they had been written in the source."""
     written = body([plain_cell(cell) for cell in notebook.cells])
     made = digest(written)
-    return made if made == stored(notebook, "source") else sources.parse(sources.front_matter(FRONT_MATTER) + written, path).hash
+    if made == stored(notebook, "source"):
+        return made
+    return sources.parse(sources.front_matter(FRONT_MATTER) + written, path.with_suffix(".ipynb")).hash
 
 
 def state(source: Source, notebook: Cell | None) -> str:
@@ -65,10 +67,10 @@ def cell_place(source: Source, index: int) -> str:
 
 def forged(source: Source, notebook: Cell) -> str | None:
     """The first output of a notebook that is not the one sync stored, or that no page may show."""
-    outputs = stored(notebook, "outputs") or []
+    outputs = stored(notebook, "outputs")
     for index, cell in enumerate(code_cells(notebook)):
         what = f"shows {found}" if (found := unwanted(cell)) else "has another output than sync stored"
-        if found or outputs[index : index + 1] != [digest(cell.outputs)]:
+        if found or not isinstance(outputs, list) or outputs[index : index + 1] != [digest(cell.outputs)]:
             return f"{cell_place(source, index)} {what} → delete the notebook, then make sync"
     return None
 
@@ -82,8 +84,9 @@ def refusal(source: Source, notebook: Cell | None, how: str) -> str | None:
             f" → keep the edit: make adopt NB={shown}; or drop it: delete the notebook, then make sync"
         )
     if how == "conflict":
+        both, lost = "were both edited since the last sync, and differ", "differ, and the note which of them was edited is lost"
         return (
-            f"{shown}:1: it and its .md were both edited since the last sync, and differ; nothing was written"
+            f"{shown}:1: it and its .md {both if stored(notebook, 'source') else lost}; nothing was written"
             f" → keep the .md: delete the notebook, then make sync; keep the notebook: make adopt NB={shown} FORCE=1"
         )
     return None if notebook is None else forged(source, notebook)
@@ -168,6 +171,8 @@ def adopt(path: Path, force: bool = False) -> None:
             raise Problem(f"{show(path)} has other code than {where} → change the code there, then make sync")
     source.cells = [plain_cell(cell) for cell in notebook.cells]
     project.write(source.path, sources.parse(source.text(), source.path).text())
+    if forged(source, notebook):
+        path.unlink()  # its cells, which the source has now, were run elsewhere: sync runs them
 
 
 def sync(everything: bool = False) -> tuple[list[str], list[str]]:

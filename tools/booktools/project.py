@@ -1,5 +1,6 @@
 """What the tools know about the project: where things are, which editions and pages there are."""
 
+import contextlib
 import csv
 import io
 import os
@@ -50,10 +51,15 @@ def write(path: Path, text: str) -> bool:
     """Write a file whole or not at all, and only if that changes it; whether it did."""
     if path.exists() and path.read_text("utf-8", errors="replace") == text:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.new")
-    new.write_text(text, "utf-8", newline="\n")
-    os.replace(new, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new.write_text(text, "utf-8", newline="\n")
+        os.replace(new, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            new.unlink()
+        raise Problem(f"{show(path)}:1: it cannot be written ({error.strerror}) → make room or get leave for it, then do the same again") from None
     return True
 
 
@@ -158,7 +164,11 @@ def pages() -> list[str]:
 def is_section(page: str) -> bool:
     """Sections have cells and therefore a notebook; the other pages are text alone."""
     path = source(source_edition(), page)
-    return split_front_matter(read(path), path)[0].get("file_format") == "mystnb"
+    if split_front_matter(read(path), path)[0].get("file_format") == "mystnb":
+        return True
+    if path.with_suffix(".ipynb").exists():  # or sync would delete what the section saved
+        raise Problem(f"{show(path)}:1: it has a notebook and no cells → bring back its text, or delete the notebook")
+    return False
 
 
 def sections() -> list[str]:

@@ -108,6 +108,8 @@ def parse(text: str, path: Path) -> Source:
         name, lines = next((step for step in reversed(error.path) if isinstance(step, str)), ""), enumerate(text.split("\n"), 1)
         at = next((number for number, line in lines if line.lstrip(": ").startswith(f"{name}:") and str(error.instance) in line), 1)
         raise refused(at, f"`{name}`: {error.message}") from None
+    if not notebook.cells:
+        raise Problem(f"{project.show(path)}:1: it is empty → bring back what it held; a notebook: delete it, then make sync")
     source = Source(path, front, [plain_cell(cell) for cell in notebook.cells], notebook.metadata["source_map"])
     for index, cell in enumerate(source.code):
         options = cell.metadata.get("mystnb", {})
