@@ -7,6 +7,8 @@
 OMP_NUM_THREADS ?= 1
 OMP_WAIT_POLICY ?= passive
 export OMP_NUM_THREADS OMP_WAIT_POLICY
+# Names and texts are in UTF-8, whatever the computer's language is set to.
+export PYTHONUTF8 := 1
 # Python keeps what it has compiled: without that each of the hundreds of processes compiles PyTorch anew.
 unexport PYTHONDONTWRITEBYTECODE
 

@@ -4,13 +4,13 @@ The build started at the root builds the source edition; it starts one process f
 for them, puts their pages under the edition's folder of the site, and compares what the editions say.
 """
 
-import atexit
 import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ def settings(edition: str) -> dict[str, Any]:
 
 def fingerprint(*files: Path) -> str:
     """When it changes, what was made with these files is made again."""
-    return hashlib.sha1(b"".join(str(file).encode() + file.read_bytes() for file in sorted(files))).hexdigest()
+    return hashlib.sha1(b"".join(project.show(file).encode() + file.read_bytes() for file in sorted(files))).hexdigest()
 
 
 def look() -> str:
@@ -137,10 +137,9 @@ def start_translations(app: Sphinx) -> None:
                 [sys.executable, "-m", "booktools.editions", edition, str(build), json.dumps(options)],
                 stdout=log,
                 stderr=log,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # which closes when this build ends, in whatever way
                 env={**os.environ, "PYTHONPATH": paths, "PYTHONIOENCODING": "utf-8"},
             )
-        atexit.register(process.kill)
         app.translations[edition] = process  # type: ignore[attr-defined]
 
 
@@ -192,4 +191,5 @@ def finish_translations(app: Sphinx, error: Exception | None) -> None:
 
 
 if __name__ == "__main__":
+    threading.Thread(target=lambda: os._exit(len(os.read(0, 1)) + 1), daemon=True).start()  # ends with the build that started it
     sys.exit(build_translation(sys.argv[1], Path(sys.argv[2]), **json.loads(sys.argv[3])))

@@ -150,7 +150,7 @@ def colour(found: re.Match[str]) -> str:
 def shorten(root: Element) -> None:
     """Colours by the style sheet's names, fonts from the page, two decimals, nothing that does nothing."""
     for element in root.iter():
-        for key in {"d", "x", "y", "transform"} & element.attrib.keys():
+        for key in [key for key in ("d", "x", "y", "transform") if key in element.attrib]:
             value = re.sub(r"-?\d+\.\d+", lambda number: f"{round(float(number[0]), 2):g}", element.attrib.pop(key))
             if value := " ".join(re.sub(r"rotate\(-?0 [^)]*\)", "", value).split()):
                 element.set(key, value)
