@@ -220,6 +220,7 @@ def make(edition: str) -> list[Path]:
     options += [f"--lua-filter={templates}/paper.lua", f"--resource-path={folder(edition)}", "--wrap=none", "--fail-if-warnings"]
     made = [project.ROOT / "_build/pdf" / project.on_paper(edition, ending) for ending in ("pdf", "epub")]
     made[0].parent.mkdir(parents=True, exist_ok=True)
+    new = [path.with_name(f".{path.name}") for path in made]  # nobody takes a half for the whole
 
     def pandoc(to: str, output: Path, *more: str) -> None:
         pypandoc.convert_text(text, to, MARKDOWN, [*options, *more], outputfile=str(output))
@@ -227,9 +228,9 @@ def make(edition: str) -> list[Path]:
     source = folder(edition) / "book.typ"
     look = [f"--variable={key}:{value}" for key, value in {"serif": serif, "sans": sans, "url": url, "lang": lang}.items()]
     pandoc("typst-smart", source, f"--template={templates}/paper.typ", "--syntax-highlighting=idiomatic", *look)
-    typeset(source, made[0])
-    pandoc("epub3", made[1], f"--metadata=lang={lang.replace('zh-CN', 'zh-Hans')}", "--mathml", "--toc", "--toc-depth=2", f"--css={templates}/paper.css")
-    return made
+    typeset(source, new[0])
+    pandoc("epub3", new[1], f"--metadata=lang={lang.replace('zh-CN', 'zh-Hans')}", "--mathml", "--toc", "--toc-depth=2", f"--css={templates}/paper.css")
+    return [one.replace(path) for one, path in zip(new, made)]
 
 
 def typeset(source: Path, pdf: Path) -> None:
