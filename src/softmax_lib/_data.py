@@ -154,7 +154,7 @@ def _keep(places, arrays):
                 head = b"".join(n.to_bytes(4, "big") for n in (0x800 + array.ndim, *array.shape))
                 _write(Path(place, RAW, name), head + array.numpy().tobytes())
             return place
-    raise OSError(f"Fashion-MNIST finds no place: make room for 60 MB in one of {', '.join(places)}, or set TORCH_HOME.")
+    raise OSError(f"Fashion-MNIST finds no place: make room for 60 MB in one of {', '.join(places)}, or set TORCH_HOME to a folder of yours.")
 
 
 def _write(path, data):
