@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import nbformat
@@ -357,6 +358,18 @@ def test_a_full_disk_is_named_and_leaves_no_half(run, monkeypatch):
         printed = run("sync", fails=True)
     assert re.match(r"book/en/alpha.ipynb:1: it cannot be written \(.*\) → make room", printed)
     assert "wrote book/en/alpha.ipynb" in run("sync")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a lock of POSIX")
+def test_a_second_build_waits_for_the_end_of_the_first(tmp_path, capsys):
+    folder = tmp_path / "not/yet/there"
+    first, second = editions.alone(folder), threading.Thread(target=editions.alone, args=[folder])
+    second.start()
+    second.join(0.2)
+    assert second.is_alive() and "this one waits" in capsys.readouterr().out
+    first.close()
+    second.join(5)
+    assert not second.is_alive()
 
 
 # ---- library --------------------------------------------------------------------------------

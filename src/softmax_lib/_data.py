@@ -79,7 +79,10 @@ def _obtain(given, bases):
     places = [os.path.join(base, "softmax_lib") for base in bases if os.path.isabs(base)]  # no ~ without a home
     if given:
         given = os.path.abspath(os.path.expanduser(given))
-        return [given, *places], _read(given), False
+        try:
+            return [given, *places], _read(given), False
+        except ValueError as error:
+            raise ValueError(f"{error}: put a whole one there, or unset SOFTMAX_LIB_DATA.") from None
     for folder in *places, SYSTEM_COPY:
         try:
             return places, _read(folder), False

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from sphinx.application import ENV_PICKLE_FILENAME, Sphinx
 
@@ -22,6 +22,7 @@ from booktools import directives, documents, finish, formulas, frameworks, head,
 def setup(app: Sphinx) -> dict[str, bool]:
     at_root = Path(app.srcdir) == project.ROOT
     if at_root:
+        app.lock = alone(Path(app.outdir).parent)  # type: ignore[attr-defined]
         begin(app)
     if not whole(app).exists():
         Path(app.doctreedir, ENV_PICKLE_FILENAME).unlink(missing_ok=True)
@@ -49,6 +50,25 @@ def setup(app: Sphinx) -> dict[str, bool]:
         app.connect("builder-inited", start_translations)
         app.connect("build-finished", finish_translations, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def alone(folder: Path) -> IO[str] | None:
+    """Wait until no other build writes into the folder. The file that comes back is the lock: none can begin while it is open."""
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / "lock", "w")
+    except OSError as error:
+        sys.exit(f"\n{project.show(folder)} cannot be written ({error.strerror}) → build in a folder of yours")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print("Another build of the book is running here; this one waits for its end.", flush=True)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
 
 
 def begin(app: Sphinx) -> None:
