@@ -1,5 +1,6 @@
 """The tools behind the book, tried on the small book of books/small: two sections in three editions."""
 
+import contextlib
 import io
 import os
 import pickle
@@ -115,6 +116,14 @@ def test_notebooks_are_clean_and_share_their_outputs(book):
     nbformat.validate(notebooks[1])
 
 
+@pytest.mark.parametrize("code, printed, said", [(1, "", "could not be loaded: no room"), (0, "True\n", "only the stand-in"), (0, "False\n", None)])
+def test_notebooks_run_on_the_real_images_or_not_at_all(monkeypatch, code, printed, said):
+    done = subprocess.CompletedProcess([], code, printed, "Traceback\nno room\n")
+    monkeypatch.setattr(execute.subprocess, "run", lambda *words, **more: done)
+    with pytest.raises(project.Problem, match=f"{said}.* → ") if said else contextlib.nullcontext():
+        execute.fetch_data()
+
+
 def test_prose_is_not_executed(run, no_kernel):
     edit("book/vi/alpha.md", "Nhìn đây.", "Nhìn kỹ.", 2)
     edit("book/en/alpha.md", "caption: One dot.", "caption: A single dot.")
@@ -173,6 +182,8 @@ def test_forged_outputs_do_not_reach_the_website(run):
     with pytest.raises(SystemExit, match="has another output than sync stored"):
         pairs.executed(project.read(project.source("en", "beta")), str(project.source("en", "beta")))
     project.notebook("en", "beta").unlink()  # as the message says
+    with pytest.raises(SystemExit, match="beta.ipynb:1: it is missing"):
+        pairs.executed(project.read(project.source("en", "beta")), str(project.source("en", "beta")))
     run("sync")
     assert list(checks.failures()) == []
 
@@ -243,6 +254,13 @@ def both_edited():
     edit("book/en/beta.md", "# Alpha", "# Beta two")
 
 
+def paste():
+    edit_notebook("book/en/beta.ipynb", "# Alpha", "# Beta one")
+    notebook = nbformat.read(project.notebook("en", "beta"), as_version=4)
+    notebook.cells[0].attachments = {"image.png": {"image/png": "AA=="}}
+    nbformat.write(notebook, project.notebook("en", "beta"))
+
+
 def truncate():
     path = project.notebook("zh", "alpha")
     path.write_text(path.read_text("utf-8")[:1000], "utf-8")
@@ -256,6 +274,7 @@ REFUSED = {  # what was done, what is said, by which commands
     "notebook edited": (lambda: edit_notebook("book/vi/beta.ipynb", "# An-pha", "# x"), r"book/vi/beta.ipynb:1: it was edited, not its .md → keep the edit: make adopt", SYNC, CHECK),
     "code edited in a translation's": (lambda: edit_notebook("book/vi/alpha.ipynb", "(1.5)", "(2.5)"), r".*has other code than book/en/alpha.md → change the code there", ("adopt", "book/vi/alpha.ipynb")),
     "both edited": (both_edited, r"book/en/beta.ipynb:1: it and its .md were both edited since the last sync", SYNC, CHECK, BETA),
+    "picture pasted": (paste, r".*beta.ipynb holds a pasted picture → put it in book/static", BETA),
     "notebook not edited": (None, r".*nothing to adopt", BETA),
     "output edited": (lambda: edit("book/en/beta.ipynb", "made by hand", "hand made"), r"book/en/beta.ipynb:1: cell 2 \(line \d+ of the .md\) has another output than sync stored → delete the notebook, then make sync$", SYNC, CHECK),
     "notebook truncated": (truncate, r"book/zh/alpha.ipynb:1: it cannot be read", SYNC, CHECK),
@@ -499,6 +518,9 @@ RED = {
     "term twice": (lambda: edit("book/terms.csv", "模型", "权重"), r"^book/terms.csv:3: `权重` stands in line 2 too"),
     "term undefined": (glossary("weight\n: A factor."), r"^book/en/glossary.md:1: `model` has no definition"),
     "no term defined": (glossary("weight\n: A factor.\n\nmodel\n: A function.\n\nmodle\n: A slip."), r"^book/en/glossary.md:1: `modle` is not in book/terms.csv"),
+    "folder above its ceiling": (settings("pyproject.toml", '[tool.booktools.ceilings]\n"src/softmax_lib" = [1, 99]\n'), r"^pyproject.toml:1: src/softmax_lib has \d+ lines"),
+    "file above its ceiling": (settings("pyproject.toml", '[tool.booktools.ceilings]\n"src/softmax_lib" = [99, 1]\n'), r"^pyproject.toml:1: src/softmax_lib has \d+ lines"),
+    "long saved cell": (alpha("return 2 *", "x = x\n    " * 24 + "return 2 *", "en"), r"^book/en/alpha.md:\d+: cell 3 saves 26 lines of code"),
     "options broken": (alpha("  figure:\n    caption", "  figure\n    caption"), r"^book/vi/alpha.md:\d+: .* → correct the options"),
 }
 
@@ -574,6 +596,7 @@ RED_DOCUMENTS = {
     "no alternative": (alpha(":alt: A dot\n", "", "en"), r"^book/en/alpha.md:\d+: the figure has no text alternative"),
     "alternative in English": (alpha(":alt: Một chấm", ":alt: A dot"), r"^book/vi/alpha.md:\d+: the figure's text alternative is the English one"),
     "exercise unsolved": (alpha("{solution-start} ex-alpha", "{solution-start} ex-other", "en"), r"^book/en/alpha.md:\d+: exercise `ex-alpha` has no solution"),
+    "exercise unnamed": (alpha(":label: ex-alpha\n", "", "en"), r"^book/en/alpha.md:\d+: the exercise has no label"),
     "solution alone": (alpha(":label: ex-alpha", ":label: ex-omega", "en"), r"^book/en/alpha.md:\d+: the solution of `ex-alpha` has no exercise"),
 }
 

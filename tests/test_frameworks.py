@@ -70,6 +70,12 @@ def test_only_what_is_stale_runs(copy, capsys):
     assert len(list(frameworks.failures())) == 1  # what it printed before is still there, and still stale
 
 
+def test_an_environment_that_cannot_be_made_is_named(monkeypatch):
+    monkeypatch.setattr(frameworks.subprocess, "run", lambda command: subprocess.CompletedProcess(command, 1))
+    with pytest.raises(project.Problem, match="requirements-jax.txt:1: its environment cannot be made.* → mend it"):
+        frameworks.environment(SCRIPTS["in_jax"])
+
+
 def test_all_frameworks_learn_the_same():
     found = {stem: frameworks.RESULT.findall(project.read(frameworks.kept(script))) for stem, script in SCRIPTS.items()}
     ways = {stem: [way for way, *_ in results] for stem, results in found.items()}

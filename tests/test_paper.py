@@ -98,6 +98,12 @@ def test_the_epub_is_whole(made):
         assert image.get("alt")
 
 
+def test_a_font_that_is_not_here_is_named(monkeypatch):
+    monkeypatch.setattr(paper, "CHINESE", [("No Such Font", "No Such Font")])
+    with pytest.raises(project.Problem, match="no font with Chinese characters → install"):
+        paper.chinese()
+
+
 @pytest.mark.parametrize("text, says", [("#link(<no.place>)[x]", "no.place"), ('#text(font: "No Such Font")[x]', "no such font")])
 def test_what_would_be_seen_in_the_book_is_refused(tmp_path, text, says):
     (tmp_path / "book.typ").write_text(text)

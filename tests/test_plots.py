@@ -2,10 +2,11 @@
 
 import io
 import re
+from types import SimpleNamespace
 
 import matplotlib
 import pytest
-from booktools import plots
+from booktools import interface, plots
 from matplotlib.figure import Figure
 
 WORDS = {"epoch": "轮次", "train loss": "训练损失"}
@@ -32,6 +33,17 @@ def test_words_of_the_edition():
     assert unknown == [] and 'aria-label="a curve &lt;&amp;"' in made
     assert "".join(re.findall(r"<tspan[^>]*>([^<]+)", made)).endswith("Xw")  # in the order of reading, not of drawing
     assert plots.in_page(svg(), "p1", "", {"epoch": "epoch"})[1] == ["train loss"]
+
+
+def test_a_word_that_no_edition_has_is_named(tmp_path, monkeypatch):
+    said, logger = [], SimpleNamespace(warning=lambda text, *words, **place: said.append((text % words, place)))
+    monkeypatch.setattr(interface.logging, "getLogger", lambda name: logger)
+    config, builder = SimpleNamespace(edition="vi"), SimpleNamespace(images={})
+    (tmp_path / "_images").mkdir()
+    (tmp_path / "_images/a.svg").write_text(svg().replace("train loss", "no word"), "utf-8")
+    app, context = SimpleNamespace(config=config, builder=builder, srcdir=tmp_path, outdir=tmp_path), {"body": '<img src="_images/a.svg">'}
+    interface.inline_drawings(app, "page", "", context, None)
+    assert said == [("a plot says “no word”, which book/figures/words.yml lacks → add it there", {"location": "page"})] and "<svg" in context["body"]
 
 
 def test_colours_and_fonts_of_the_page():

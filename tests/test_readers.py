@@ -9,10 +9,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 from booktools import project, readers
+from docutils import nodes
 from markdown_it import MarkdownIt
 
 pytestmark = pytest.mark.xdist_group("readers")  # one worker, or each would build the small book
@@ -85,6 +87,13 @@ def test_text_shows_as_meant():
     assert "<sup>1</sup> The <strong>note</strong>" in page
     for expected in ("<strong>词（term）</strong> 后", "<strong>词</strong>后", "<strong><code>代码</code></strong> 后"):
         assert expected in page
+
+
+def test_what_a_notebook_cannot_show_is_named(monkeypatch):
+    said, page = [], object.__new__(readers.Text)
+    logger = SimpleNamespace(warning=lambda text, *words, **place: said.append(text % words))
+    monkeypatch.setattr(readers.logging, "getLogger", lambda name: logger)
+    assert page.inline(nodes.topic(), False) == "" and said == ["a reader's notebook cannot show topic; teach booktools/readers.py to"]
 
 
 @pytest.mark.parametrize("inside, outside, expected", [
