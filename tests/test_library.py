@@ -316,10 +316,11 @@ def test_set_axes():
     assert settings_of(axes) == ("a", "b", (0, 3), (1, 4), "linear", "log", ["c"], True)
 
 
-def test_set_figsize():
+def test_set_figsize(notebook):
     for arguments, size in ([(7, 2)], [7, 2]), ([], [3.5, 2.5]):
         sl.set_figsize(*arguments)
         assert sl.plt.figure().get_size_inches().tolist() == size
+    assert "image/svg+xml" in notebook.shell.display_formatter.format(sl.plt.gca().figure)[0]
 
 
 def test_timer():
@@ -407,6 +408,13 @@ def test_show_images_of_any_kind():
     assert [p.shape for p in pixels] == [(4, 4), (4, 5, 3), (4, 4), (4, 5), (4, 5, 3), (4, 4), (4, 4)]
     assert np.array_equal(pixels[1], colour.permute(1, 2, 0)) and (pixels[3] == 7).all()
     sl.plt.gcf().canvas.draw()
+
+
+def test_arrays_are_made_of_tensors_on_any_device(monkeypatch):
+    home = []
+    monkeypatch.setattr(torch.Tensor, "cpu", lambda self: home.append("home") or self)
+    sl.numpy(X23), sl.show_images([X23], 1, 1)
+    assert home == ["home"] * 2
 
 
 @pytest.mark.parametrize("train, n", [(True, 60_000), (False, 10_000)])
