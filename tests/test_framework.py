@@ -374,6 +374,7 @@ def test_a_wrong_experiment_is_at_most_a_warning(notebook, capsys, lr, make):
     model.board.yscale, model.board.display = "log", (lr, make) == (1e9, scratch)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
+        warnings.simplefilter("ignore", DeprecationWarning)  # of an old Matplotlib beside a new pyparsing
         sl.Trainer(6).fit(model, Given(batches, batches) if make is Net else regression())
     last = model.board.data["train_loss"][-1].y
     assert len(caught) <= 1 and (caught or math.isfinite(last) or last > 1e30)  # inf is one thing, nan another
@@ -394,7 +395,7 @@ def test_a_bad_label_ends_training(loss, bad):
     assert len(model.board.data["val_loss"]) == 1
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error", "ignore:Lazy modules are a new feature")  # as PyTorch 2.1 says of its own
 def test_a_good_experiment_is_silent(capsys):
     sl.Trainer(2, gradient_clip_val=1).fit(sl.LinearRegression(0.1), regression())
     assert [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()] == ["epoch 1", "epoch 2"]

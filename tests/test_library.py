@@ -456,7 +456,7 @@ def test_every_image_is_served_once_with_its_label_as_a_copy(channels):
     assert torch.equal(X, before)
     for size in (16, 12), (3, 5), (5, 1):
         resized = sl.ImageDataset(X, range(600), size)[[0, 4]][0]
-        assert torch.allclose(resized, torchvision.transforms.functional.resize(as_served[[0, 4]], size), atol=1e-5)
+        assert torch.allclose(resized, torchvision.transforms.functional.resize(as_served[[0, 4]], size, antialias=True), atol=1e-5)
 
 
 @pytest.mark.parametrize("resize", [0, -3, 28.5, (8, -3), (8, 2.5)])
