@@ -43,6 +43,12 @@ CASES = {
 }
 
 
+# what a kernel is: a fork with PyTorch in memory, in a group and a folder of its own, and otherwise like any process
+KERNEL = """import multiprocessing, os, sys
+print('torch' in sys.modules, os.getpgrp() == os.getpid(), multiprocessing.get_start_method(allow_none=True),
+      os.path.basename(os.getcwd()))"""
+
+
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
     """nbval's words about a notebook with a cell for each case, and the cases that passed."""
@@ -54,18 +60,25 @@ def report(tmp_path_factory):
         metadata = {"tags": ["nbval-exact"]} if name.startswith("exact") else {}
         code = f"print({now!r}, end='')"
         cells.append(new_code_cell(code, execution_count=count, outputs=outputs, metadata=metadata))
+    shown = new_output("stream", name="stdout", text=f"True True None {folder.name}")
+    cells.append(new_code_cell(KERNEL, execution_count=len(cells) + 1, outputs=[shown]))
     nbformat.write(new_notebook(cells=cells), folder / "made.ipynb")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", "--nbval", "--nbval-current-env", "."],
         cwd=folder, capture_output=True, text=True, timeout=120,
     )
     passed = re.findall(r"^made::ipynb::Cell (\d+) PASSED", done.stdout, re.MULTILINE)
-    return done.stdout, [list(CASES)[int(index)] for index in passed]
+    return done.stdout, [[*CASES, "kernel"][int(index)] for index in passed]
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_words_are_compared_exactly_and_numbers_with_a_tolerance(report, name):
     assert (name in report[1]) == CASES[name][2]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
+def test_kernels_are_forked_from_a_process_that_has_pytorch(report):
+    assert "kernel" in report[1], report[0]
 
 
 def test_a_failure_names_the_file_the_cell_and_both_outputs(report):
