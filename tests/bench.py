@@ -42,6 +42,10 @@ optimizer, start = torch.optim.SGD(net.parameters(), 0.1), time.perf_counter()
 READ = "for X, y in {}: pass\n"
 BOOK = "sl.train_ch3(net, train, test, nn.CrossEntropyLoss(reduction='none'), 10, optimizer)\n"
 STILL = "sl.Animator.add = lambda *_: None\n"  # no curves
+SHELL = """
+from IPython.core.interactiveshell import InteractiveShell
+InteractiveShell.instance().kernel = None  # curves are drawn, as in a notebook
+"""
 TEXTBOOK = """
 train, test = images(True, {workers}), images(False, {workers})
 for epoch in range(10):
@@ -177,7 +181,7 @@ def rows(folder):
     yield ("floor: a bare loop over tensors in memory, without measures or test, beside ten epochs of the book's training",
            lambda: python(START + FLOOR), lambda: python(START + STILL + BOOK), 5)  # fmt: skip
     yield ("curves: ten epochs without them, beside ten with a plot that grows",
-           lambda: python(START + STILL + BOOK), lambda: python(START + BOOK), 5)  # fmt: skip
+           lambda: python(SHELL + START + STILL + BOOK), lambda: python(SHELL + START + BOOK), 5)  # fmt: skip
     first = "import softmax_lib as sl, torch; sl.accuracy(torch.eye(2), torch.arange(2))"
     for said, code in (("`import softmax_lib`", "import softmax_lib"), ("a first `sl.accuracy`", first)):
         yield f"import: `import torch`, beside {said}", lambda: python("import torch", False), lambda code=code: python(code, False), 9
