@@ -48,7 +48,7 @@ check: .venv/ready  ## part 1: the fast checks of sources, notebooks and library
 	@$(BOOKTOOLS) check
 
 unit: data  ## part 2: the tests of library, tools and site
-	@$(PYTEST) --dist loadgroup tests
+	@$(PYTEST) --dist loadfile tests  # what a file makes for its tests, a small book or a PDF, is made once
 
 notebooks: data  ## part 3: every cell of every notebook, or of one: make notebooks NB=book/en/NAME.ipynb
 	@$(PYTEST) --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout 600 "$(or $(NB),book)"

@@ -12,10 +12,9 @@ EDITION = "vi"  # needs the most letters: its own, and in its glossary the Chine
 PAGES = paper.folder(EDITION)
 SITE = project.ROOT / "_build/html" / EDITION
 
-pytestmark = [
-    pytest.mark.skipif(not (PAGES / "references.md").exists(), reason="Nothing was written for paper: run make book first."),
-    pytest.mark.xdist_group("paper"),
-]
+pytestmark = pytest.mark.skipif(
+    not (PAGES / "references.md").exists(), reason="Nothing was written for paper: run make book first."
+)
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,6 @@ from booktools import project, readers
 from docutils import nodes
 from markdown_it import MarkdownIt
 
-pytestmark = pytest.mark.xdist_group("readers")  # one worker, or each would build the small book
-
 SMALL = Path(__file__).parent / "books" / "reader"
 EDITIONS = ("en", "zh")
 

@@ -8,10 +8,9 @@ import pytest
 from booktools import interface, project, search
 
 SITE = project.ROOT / "_build/html"
-pytestmark = [
-    pytest.mark.xdist_group("search"),
-    pytest.mark.skipif(not (SITE / search.INDEX).exists(), reason="The search is tested on the finished site: make book first."),
-]
+pytestmark = pytest.mark.skipif(
+    not (SITE / search.INDEX).exists(), reason="The search is tested on the finished site: make book first."
+)
 FIRST = {  # what readers type → the page and the section that must come first
     "en": {
         "cross-entropy": ("softmax-regression", "Cross-entropy"),

@@ -97,8 +97,6 @@ chapters: [file: one, file: two, file: glossary]
 """
 EDITIONS = list(WORDS)
 
-pytestmark = pytest.mark.xdist_group("site")  # one worker, or each would build the book
-
 
 @pytest.fixture(scope="session")
 def book(tmp_path_factory):
