@@ -60,7 +60,7 @@ margins: data  ## measure the room of all assertions on trained results, over te
 	@$(BIN)/python tests/margins.py
 
 bench: data book  ## measure the book beside what one would do without it (two hours), or some rows: make bench ROWS=import
-	@PYTHONPATH=src $(BIN)/python tests/bench.py $(ROWS)
+	@PYTHONPATH=src:tools $(BIN)/python tests/bench.py $(ROWS)
 
 serve: book  ## look at the book on http://localhost:8000
 	@$(BIN)/python -m http.server --bind localhost --directory _build/html 8000

@@ -21,9 +21,10 @@ import time
 from datetime import date
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from booktools import interface, project
+
+ROOT = project.ROOT
 TABLE = ROOT / "BENCHMARKS.md"
-EDITIONS = ["en", "vi", "zh"]
 
 START = """
 import time, torch, torchvision
@@ -94,18 +95,13 @@ def copied(folder):
 
 def plain(folder):
     """What an author without these tools would have: three Jupyter Books, here of the notebooks for readers."""
-    for edition in EDITIONS:
-        made = ROOT / "_build/html" / edition.replace("en", "") / "notebooks"
-        shutil.copytree(made, folder / edition)
-        names = [page for page in sections() if (made / f"{page}.ipynb").exists()]
+    names = project.sections()
+    for edition in project.editions():
+        shutil.copytree(ROOT / "_build/html" / interface.folder(edition) / "notebooks", folder / edition)
         (folder / edition / "_config.yml").write_text("execute: {execute_notebooks: cache, timeout: 600}\n")
         chapters = "".join(f"- file: {name}\n" for name in names[1:])
         (folder / edition / "_toc.yml").write_text(f"format: jb-book\nroot: {names[0]}\nchapters:\n{chapters}")
     return folder
-
-
-def sections():
-    return re.findall(r"file: (\S+)", (ROOT / "_toc.yml").read_text("utf-8"))[:11]
 
 
 def builds(books):
@@ -155,7 +151,7 @@ def grown(folder, times):
     """The book with all its sections several times over, each copy with labels of its own."""
     copied(folder)
     toc = (folder / "_toc.yml").read_text("utf-8")
-    for page in sections():
+    for page in project.sections():
         for copy in range(2, times + 1):
             toc = toc.replace(f"file: {page}\n", f"file: {page}\n      - file: {page}-{copy}\n")
             for path in folder.glob(f"book/*/{page}.*"):
@@ -186,7 +182,7 @@ def rows(folder):
     for said, code in (("`import softmax_lib`", "import softmax_lib"), ("a first `sl.accuracy`", first)):
         yield f"import: `import torch`, beside {said}", lambda: python("import torch", False), lambda code=code: python(code, False), 9
     ours, theirs = copied(folder / "ours"), plain(folder / "plain")
-    books = [theirs / edition for edition in EDITIONS]
+    books = [theirs / edition for edition in project.editions()]
     page = "linear-regression"
     yield ("build: all three editions, every notebook executed, beside three plain Jupyter Books",
            lambda: timed(ours, f"PYTHONPATH=tools {sys.executable} -m booktools sync --execute-all", "make book"),
