@@ -69,6 +69,7 @@ def test_the_font_is_small():
         (r"\begin{align} a &= b \end{align}", '<mtable displaystyle="true"'),
         (r"\mathcal N", "<mi>𝒩</mi>"),
         (r"a < b", "<mo>&lt;</mo>"),
+        (r"\mathbf A \otimes \mathbf B", '<mo largeop="false"'),
     ],
 )
 def test_how_formulas_are_set(tex, piece):

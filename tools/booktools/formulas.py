@@ -47,6 +47,7 @@ def mathml(node: Any) -> str:
         logging.getLogger(__name__).warning("a formula cannot be set: %s, in %s", error, tex, location=node)
         return escape(tex)
     made = made.replace("&ApplyFunction;", "\u2061").replace("\ufe00", "")  # the font has one calligraphic alphabet
+    made = re.sub("<mo(?=[^>]*>[⊕⊗])", r'<mo largeop="false"', made)  # or Firefox takes it for the sum of many
     made = re.sub(r"(<ms\w+>)(<mo minsize.*?</mo>)", r"\1<mrow>\2</mrow>", made)  # or Chromium leaves it small
     return broken(made, block) if length(made) > LONG else made
 

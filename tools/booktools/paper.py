@@ -6,6 +6,8 @@ cells, its pictures and the places that links lead to. `make pdf` joins the page
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -19,18 +21,12 @@ from sphinx.application import Sphinx
 from sphinx_exercise.nodes import exercise_enumerable_node, exercise_node, solution_node
 from sphinx_jupyterbook_latex.nodes import HiddenCellNode
 
-from . import interface, plots, project, readers
+from . import editions, interface, plots, project, readers
 
 MARKDOWN = "commonmark+attributes+fenced_divs+bracketed_spans+tex_math_dollars+pipe_tables+raw_html"
 HAN = re.compile("[\u3400-\u9fff]")
 # Fonts with Chinese characters, for text and for headings; Typst brings those for everything else.
 CHINESE = (("Noto Serif CJK SC", "Noto Sans CJK SC"), ("Source Han Serif SC", "Source Han Sans SC"), ("Songti SC", "PingFang SC"))
-COLOURS = {  # of the style sheet and of Matplotlib → on paper
-    "var(--plot-1)": "#0072b2", "var(--plot-2)": "#c8500a", "var(--plot-3)": "#00805c", "var(--plot-4)": "#a34a86",
-    "#1f77b4": "#0072b2", "#ff7f0e": "#c8500a", "#ff0000": "#c8500a", "#2ca02c": "#00805c",
-    "#008000": "#00805c", "#d62728": "#a34a86", "#bf00bf": "#a34a86", "currentColor": "#000000",
-}  # fmt: skip
-
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("env-get-outdated", missing)
@@ -194,10 +190,19 @@ def drawing(svg: str, edition: str) -> str:
         root.set("xmlns", "http://www.w3.org/2000/svg")
         svg = ElementTree.tostring(root, "unicode")
     svg = re.sub(r"var\((--[\w-]+), *#\w+\)", r"var(\1)", svg)
-    svg = re.sub("|".join(map(re.escape, COLOURS)), lambda found: COLOURS[found[0]], svg)
+    table = colours()
+    svg = re.sub("|".join(map(re.escape, table)), lambda found: table[found[0]], svg)
     fonts = "'Libertinus Serif', " + ", ".join(f"'{serif}'" for serif, _ in CHINESE) + ", serif"
     family = lambda found: found[1] + ("'DejaVu Sans Mono', monospace" if "mono" in found[2] else fonts)  # noqa: E731
     return re.sub(r"""(font-family(?:: |="))([^;"]*)""", family, svg)
+
+
+@cache
+def colours() -> dict[str, str]:
+    """Those of the light pages, under the names that the style sheet and Matplotlib give them."""
+    named = reversed(re.findall(r"(--plot-\d): (#\w+)", project.read(project.BOOK / "static/book.css")))  # the dark ones come last
+    light = {f"var({name})": colour for name, colour in named} | {"currentColor": "#000000"}
+    return light | {plot: light[name] for plot, name in plots.COLOURS.items() if name in light}
 
 
 # ---- one book of all pages
@@ -253,7 +258,7 @@ def chinese() -> tuple[str, str]:
 
 
 def report() -> int:
-    with ThreadPoolExecutor() as pool:
+    with editions.alone(project.ROOT / "_build") or nullcontext(), ThreadPoolExecutor() as pool:
         for made in pool.map(make, project.editions()):
             for path in made:
                 print(f"{project.show(path)}: {path.stat().st_size / 1e6:.1f} MB")
