@@ -25,6 +25,7 @@ from booktools import interface, project
 
 ROOT = project.ROOT
 TABLE = ROOT / "BENCHMARKS.md"
+BUILD = f"{Path(sys.executable).with_name('jupyter-book')} build ."
 
 START = """
 import time, torch, torchvision
@@ -105,7 +106,7 @@ def plain(folder):
 
 
 def builds(books):
-    return sum(timed(book, f"{sys.executable} -m jupyter_book build .") for book in books)
+    return sum(timed(book, BUILD) for book in books)
 
 
 @functools.cache
@@ -215,7 +216,7 @@ def rows(folder):
     for times in (2, 4, 8):
         yield (f"growth: building the book from nothing, beside a book of {times} times the sections",
                lambda: timed(ours, "rm -rf _build && make book"),
-               lambda times=times: timed(grown(folder / str(times), times), f"{sys.executable} -m jupyter_book build ."),
+               lambda times=times: timed(grown(folder / str(times), times), BUILD),
                1)  # fmt: skip
 
 

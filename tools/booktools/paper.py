@@ -7,7 +7,6 @@ cells, its pictures and the places that links lead to. `make pdf` joins the page
 import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -190,19 +189,13 @@ def drawing(svg: str, edition: str) -> str:
         root.set("xmlns", "http://www.w3.org/2000/svg")
         svg = ElementTree.tostring(root, "unicode")
     svg = re.sub(r"var\((--[\w-]+), *#\w+\)", r"var(\1)", svg)
-    table = colours()
+    named = reversed(re.findall(r"(--plot-\d): (#\w+)", project.read(project.BOOK / "static/book.css")))  # the dark ones come last
+    light = {f"var({name})": colour for name, colour in named} | {"currentColor": "#000000"}
+    table = light | {plot: light[name] for plot, name in plots.COLOURS.items() if name in light}
     svg = re.sub("|".join(map(re.escape, table)), lambda found: table[found[0]], svg)
     fonts = "'Libertinus Serif', " + ", ".join(f"'{serif}'" for serif, _ in CHINESE) + ", serif"
     family = lambda found: found[1] + ("'DejaVu Sans Mono', monospace" if "mono" in found[2] else fonts)  # noqa: E731
     return re.sub(r"""(font-family(?:: |="))([^;"]*)""", family, svg)
-
-
-@cache
-def colours() -> dict[str, str]:
-    """Those of the light pages, under the names that the style sheet and Matplotlib give them."""
-    named = reversed(re.findall(r"(--plot-\d): (#\w+)", project.read(project.BOOK / "static/book.css")))  # the dark ones come last
-    light = {f"var({name})": colour for name, colour in named} | {"currentColor": "#000000"}
-    return light | {plot: light[name] for plot, name in plots.COLOURS.items() if name in light}
 
 
 # ---- one book of all pages
