@@ -164,7 +164,7 @@ def grown(folder, times):
             toc = toc.replace(f"file: {page}\n", f"file: {page}\n      - file: {page}-{copy}\n")
             for path in folder.glob(f"book/*/{page}.*"):
                 text = path.read_text("utf-8")
-                labels = re.findall(r'(?:^\(|(?:label|name)"?: "?)([\w-]+)', path.with_suffix(".md").read_text("utf-8"), re.M)
+                labels = re.findall(r'(?:^\((?=[\w-]+\)=)|(?:label|name)"?: "?)(\w+-[\w-]+)', path.with_suffix(".md").read_text("utf-8"), re.M)
                 for label in {*labels}:
                     text = re.sub(rf"(?<![\w-]){label}(?![\w-])", f"{label}-{copy}", text)
                 path.with_stem(f"{page}-{copy}").write_text(text, "utf-8")

@@ -148,13 +148,16 @@ def give_install_cell(source: Source) -> None:
 
 
 def python(cell: str) -> str:
-    """A cell as plain Python: magics and shell lines become calls."""
+    """A cell as plain Python: magics and shell lines become calls, and a file that is written is its contents."""
     from IPython.core.inputtransformer2 import TransformerManager
 
+    magic, _, contents = cell.partition("\n")
+    if magic.startswith("%%writefile"):
+        return f"\n{contents}\n{magic!r}\n"
     return TransformerManager().transform_cell(cell)
 
 
-DOCUMENTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+DOCUMENTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module)
 
 
 def is_docstring(node: ast.stmt) -> bool:
@@ -168,7 +171,7 @@ def code(cell: str) -> str:
     except SyntaxError:
         return cell
     for node in ast.walk(tree):
-        if isinstance(node, DOCUMENTED) and is_docstring(node.body[0]):
+        if isinstance(node, DOCUMENTED) and node.body and is_docstring(node.body[0]):
             node.body = node.body[1:]
     return f"{cell.startswith(MARK)} {ast.dump(tree)}"
 
