@@ -1,17 +1,19 @@
 """Numerical truth: what is computed is what the formulas say, in float64.
 
-Softmax and cross-entropy are those of the book's cells, taken from its sources; the rest is the library's.
+Softmax and cross-entropy are those of the book's cells, taken from its notebooks; the rest is the library's.
 """
 import ast
 import functools
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
+import nbformat
 import pytest
 import torch
-from booktools import sources
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from IPython.core.inputtransformer2 import TransformerManager
 from torch import nn
 from torch.nn import functional as F
 
@@ -23,11 +25,11 @@ some = settings(max_examples=40, deadline=None, derandomize=True, database=None)
 
 @functools.cache
 def book(page):
-    """The functions that the cells of an English page define and do not save, executed from its source."""
+    """The functions that the cells of an English page define and do not save, executed from its notebook."""
     names = {"torch": torch, "nn": nn, "F": F, "sl": sl}
-    for cell in sources.read("en", page).code:
-        if not cell.source.startswith("#@save"):
-            tree = ast.parse(sources.python(cell.source))
+    for cell in nbformat.read(Path(__file__).parents[1] / f"book/en/{page}.ipynb", 4).cells:
+        if cell.cell_type == "code" and not cell.source.startswith("#@save"):
+            tree = ast.parse(TransformerManager().transform_cell(cell.source))
             tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
             assert not {node.name for node in tree.body} & set(names), f"{page} defines a function twice"
             exec(compile(tree, page, "exec"), names)
