@@ -427,6 +427,7 @@ def test_a_section_that_is_gone_takes_its_module_along(book):
         ("%pip install x", "%pip install y", False),
         ("%%writefile x.py\n'''a'''\na = 1  # b", "%%writefile x.py\n'''c'''\na = 1  # d", True),
         ("%%writefile x.py\na = 1", "%%writefile y.py\na = 1", False),
+        ("'a'", "'b'", False),
         ("print('a')", "print('b')", False),
         ("#@save\na = 1", "a = 1", False),
     ],

@@ -27,6 +27,7 @@ HAN = re.compile("[\u3400-\u9fff]")
 # Fonts with Chinese characters, for text and for headings; Typst brings those for everything else.
 CHINESE = (("Noto Serif CJK SC", "Noto Sans CJK SC"), ("Source Han Serif SC", "Source Han Sans SC"), ("Songti SC", "PingFang SC"))
 
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("env-get-outdated", missing)
     app.connect("doctree-resolved", write, priority=900)

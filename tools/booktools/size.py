@@ -18,7 +18,7 @@ def code_lines(text: str) -> int:
         if token.type not in NO_CODE:
             lines |= set(range(token.start[0], token.end[0] + 1))
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, sources.DOCUMENTED) and node.body and sources.is_docstring(node.body[0]):
+        if isinstance(node, (*sources.DOCUMENTED, ast.Module)) and node.body and sources.is_docstring(node.body[0]):
             lines -= set(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
     return len(lines)
 

@@ -152,16 +152,20 @@ def python(cell: str) -> str:
     from IPython.core.inputtransformer2 import TransformerManager
 
     magic, _, contents = cell.partition("\n")
-    if magic.startswith("%%writefile"):
-        return f"\n{contents}\n{magic!r}\n"
-    return TransformerManager().transform_cell(cell)
+    return f"\n{contents}\n{magic!r}\n" if magic.startswith("%%writefile") else TransformerManager().transform_cell(cell)
 
 
-DOCUMENTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module)
+DOCUMENTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 def is_docstring(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def documented(tree: ast.Module) -> list[Any]:
+    """What has a docstring, the file itself included; a cell of nothing but a string shows that string."""
+    parts = [node for node in ast.walk(tree) if isinstance(node, DOCUMENTED) or (node is tree and len(tree.body) > 1)]
+    return [node for node in parts if is_docstring(node.body[0])]
 
 
 def code(cell: str) -> str:
@@ -170,9 +174,8 @@ def code(cell: str) -> str:
         tree = ast.parse(python(cell))
     except SyntaxError:
         return cell
-    for node in ast.walk(tree):
-        if isinstance(node, DOCUMENTED) and node.body and is_docstring(node.body[0]):
-            node.body = node.body[1:]
+    for node in documented(tree):
+        node.body = node.body[1:]
     return f"{cell.startswith(MARK)} {ast.dump(tree)}"
 
 
@@ -188,7 +191,7 @@ def words_in_code(cell: str) -> list[str]:
     except (SyntaxError, tokenize.TokenError):
         return [cell]
     comments = [token.string for token in tokens if token.type == tokenize.COMMENT]
-    return comments + [ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, DOCUMENTED)]
+    return comments + [ast.get_docstring(node) or "" for node in documented(tree)]
 
 
 def words_in_figure(cell: Cell) -> list[str]:
