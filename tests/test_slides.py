@@ -103,7 +103,7 @@ def window(browser):
         page.on("request", lambda request: pytest.fail(request.url) if request.url.startswith("http") else None)
         page.goto(deck.as_uri())
         if options.get("java_script_enabled", True):
-            page.wait_for_function("document.querySelector('.slide:last-of-type .face').style.getPropertyValue('--size')")
+            page.wait_for_selector(".slide:last-of-type .face[style*='--size']", state="attached")
         return page
 
     yield show
@@ -164,9 +164,9 @@ def test_a_second_window_follows(window):
     second = opened.value
     second.wait_for_selector("html.with-notes.deck")
     page.keyboard.press("End")
-    second.wait_for_function("document.querySelector('.now:last-of-type')")
+    second.wait_for_selector(".now:last-of-type")
     second.keyboard.press("Home")
-    page.wait_for_function("document.querySelector('.now:first-of-type')")
+    page.wait_for_selector(".now:first-of-type")
 
 
 @finished
