@@ -482,7 +482,7 @@ def test_the_book_is_built_again_when_something_changed_and_only_then(tmp_path):
     (tmp_path / "Makefile").write_text((project.ROOT / "Makefile").read_text("utf-8"))
 
     def make():
-        done = subprocess.run(["make", "book"], cwd=tmp_path, capture_output=True, text=True)
+        done = subprocess.run(["make", "--no-print-directory", "book"], cwd=tmp_path, capture_output=True, text=True)
         return done.stdout.count("built"), done.returncode == 0
 
     assert [make(), make()] == [(1, True), (0, True)]
